@@ -1,0 +1,1 @@
+"""asknown: market data that can be asked for as it is now and as it was known then."""

@@ -1,0 +1,119 @@
+"""Commands for Flink jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from asknown.cli.output import Format, FormatOption, output
+from asknown.settings import settings
+
+app = typer.Typer(
+    no_args_is_help=True, help="Submit, list, cancel and stop Flink jobs."
+)
+
+NameArgument = Annotated[str, typer.Argument(help="A job's name, or its id.")]
+
+
+@app.command()
+def submit(
+    name: Annotated[
+        str, typer.Argument(help="normalize, derive, lake, ... (a folder of jobs/).")
+    ],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(help="After --: arguments of the job's program."),
+    ] = None,
+    parallelism: Annotated[
+        int | None,
+        typer.Option("--parallelism", "-p", min=1, help="Subtasks of each operator."),
+    ] = None,
+    restore: Annotated[
+        str, typer.Option("--restore", help="A savepoint's address, or 'latest'.")
+    ] = "",
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Run a job, and wait until it runs and its first checkpoint is complete."""
+    from asknown.stack.jobs import Submission, submit
+
+    printer = output(fmt)
+    request = Submission(
+        name=name,
+        arguments=tuple(arguments or ()),
+        parallelism=parallelism,
+        restore=restore,
+    )
+    started = submit(request, settings(), note=lambda text: printer.line(f"  {text}"))
+    if fmt is Format.JSON:
+        printer.record({**vars(started)})
+        return
+    first = started.checkpoint_seconds
+    checkpoint = "" if first is None else f", first checkpoint after {first:.1f} s"
+    url = f"{settings().flink_url}/#/job/running/{started.job_id}/overview"
+    printer.line(
+        f"  {name:<15} {started.state:<9} submitted in {started.submitted_seconds:.1f} s{checkpoint}"
+    )
+    printer.line(f"  {'':<15} {url}")
+
+
+@app.command("ls")
+def list_jobs(
+    every: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Show the jobs with their checkpoints."""
+    from asknown.stack.report import job_rows
+
+    columns = (
+        "name",
+        "state",
+        "job_id",
+        "duration_s",
+        "checkpoints",
+        "failures",
+        "flink_name",
+    )
+    rows = [
+        tuple(row[column] for column in columns)
+        for row in job_rows(settings())
+        if every or row["state"] not in ("FINISHED", "CANCELED", "FAILED")
+    ]
+    output(fmt).table("", columns, rows)
+
+
+@app.command()
+def cancel(name: NameArgument, fmt: FormatOption = Format.TEXT) -> None:
+    """Cancel a job without a savepoint; its last checkpoint stays."""
+    from asknown.stack.flink import FlinkRest
+    from asknown.stack.jobs import forget, job_id_of
+
+    config = settings()
+    with FlinkRest(config.flink_url) as rest:
+        job_id = job_id_of(config, rest, name)
+        rest.cancel(job_id)
+    forget(config, name)
+    if fmt is Format.JSON:
+        output(fmt).record({"name": name, "job_id": job_id, "cancelled": True})
+    output(fmt).line(f"  {name} {job_id} is being cancelled")
+
+
+@app.command()
+def stop(name: NameArgument, fmt: FormatOption = Format.TEXT) -> None:
+    """Stop a job with a savepoint, from which `job submit --restore` goes on."""
+    from asknown.stack.flink import FlinkRest
+    from asknown.stack.jobs import forget, job_id_of
+    from asknown.stack.paths import Paths
+
+    config = settings()
+    with FlinkRest(config.flink_url, timeout=30) as rest:
+        job_id = job_id_of(config, rest, name)
+        location = rest.stop_with_savepoint(
+            job_id, f"file://{Paths.of(config).savepoints}"
+        )
+    forget(config, name)
+    if fmt is Format.JSON:
+        output(fmt).record({"name": name, "job_id": job_id, "savepoint": location})
+    output(fmt).line(
+        f"  {name} stopped; go on with: asknown job submit {name} --restore {location}"
+    )

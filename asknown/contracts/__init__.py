@@ -1,0 +1,1 @@
+"""The contracts: one Avro schema per topic, and everything that is generated from it."""

@@ -1,0 +1,1 @@
+"""Connectors and the gateway: how source records become events in `raw.*` topics."""

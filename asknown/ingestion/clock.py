@@ -1,0 +1,187 @@
+"""Where the stack's clock stands: what the last heartbeats of each partition say.
+
+One stack runs on one clock at a time. What is older than the last heartbeat of its partition comes
+too late: a market event is set aside as late, a change point is lost to the jobs for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from asknown.contracts.catalog import HEARTBEAT
+from asknown.errors import AsknownError, UnreachableError, UsageError
+from asknown.settings import Settings
+
+_CHUNK = 2_000
+_TIMEOUT_SECONDS = 15.0
+
+Decode = Callable[[bytes], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The newest heartbeat of a partition, in UTC milliseconds."""
+
+    topic: str
+    partition: int
+    at_ms: int
+
+
+class ClockReader:
+    """Reads heartbeats and change points; a context manager that closes its consumer.
+
+    Raises `UnreachableError` ASKNOWN-INGEST-001 when Kafka does not answer.
+    """
+
+    def __init__(self, settings: Settings, decode: Decode) -> None:
+        self._where = settings.bootstrap_servers
+        self._decode = decode
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.bootstrap_servers,
+                "group.id": "asknown-clock-reader",
+                "client.id": "asknown-clock-reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "log_level": 3,
+            }
+        )
+
+    def __enter__(self) -> ClockReader:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+    def beats(self, topic: str) -> list[Beat]:
+        """Return the newest heartbeat of each partition of `topic` that has one."""
+        found = []
+        for partition in self._partitions(topic):
+            at_ms = self._last_beat(topic, partition)
+            if at_ms is not None:
+                found.append(Beat(topic, partition, at_ms))
+        return found
+
+    def payloads(self, topic: str) -> list[tuple[int, Mapping[str, Any]]]:
+        """Return (partition, payload) of every readable record of a small topic, in its order."""
+        found: list[tuple[int, Mapping[str, Any]]] = []
+        for partition in self._partitions(topic):
+            low, high = self._bounds(topic, partition)
+            for record in self._records(topic, partition, low, high):
+                if record.get("payload") is not None:
+                    found.append((partition, record["payload"]))
+        return found
+
+    def _last_beat(self, topic: str, partition: int) -> int | None:
+        low, high = self._bounds(topic, partition)
+        while high > low:
+            start = max(low, high - _CHUNK)
+            times = [
+                _milliseconds(record["event_time"])
+                for record in self._records(topic, partition, start, high)
+                if record.get("source") == HEARTBEAT
+            ]
+            if times:
+                return max(times)
+            high = start
+        return None
+
+    def _records(
+        self, topic: str, partition: int, start: int, end: int
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield what can be decoded in `[start, end)`; compaction and poison leave gaps."""
+        if start >= end:
+            return
+        self._consumer.assign([TopicPartition(topic, partition, start)])
+        while (message := self._poll()) is not None:
+            if (message.offset() or 0) >= end:
+                return
+            record = self._readable(message)
+            if record is not None:
+                yield record
+            if message.offset() == end - 1:
+                return
+
+    def _poll(self) -> Message | None:
+        """Return the next record, None at the end of the partition."""
+        message = self._consumer.poll(_TIMEOUT_SECONDS)
+        if message is None:
+            raise self._unreachable("no record within the time allowed")
+        error = message.error()
+        if error is None:
+            return message
+        if error.code() == KafkaError._PARTITION_EOF:
+            return None
+        raise self._unreachable(error.str())
+
+    def _readable(self, message: Message) -> Mapping[str, Any] | None:
+        value = message.value()
+        if not value:
+            return None
+        try:
+            return self._decode(value)
+        except (AsknownError, ValueError, EOFError, IndexError, OverflowError):
+            return None  # poison carries no time
+
+    def _partitions(self, topic: str) -> list[int]:
+        try:
+            found = self._consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
+        except KafkaException as error:
+            raise self._unreachable(str(error)) from error
+        return sorted(found.partitions)
+
+    def _bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        try:
+            bounds = self._consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
+            )
+        except KafkaException as error:
+            raise self._unreachable(str(error)) from error
+        return bounds or (0, 0)
+
+    def _unreachable(self, found: str) -> UnreachableError:
+        return UnreachableError(
+            "ASKNOWN-INGEST-001",
+            f"Kafka does not answer: {found}.",
+            where=self._where,
+            hint="asknown up",
+        )
+
+
+def check_ahead(beats: list[Beat], first_ms: int, tolerance_ms: int) -> None:
+    """Raise when events from `first_ms` on would lie behind the stack's clock.
+
+    `tolerance_ms` is the disorder the topic allows. The error, ASKNOWN-INGEST-012, names the
+    partition that is furthest ahead.
+    """
+    ahead = max(beats, key=lambda beat: beat.at_ms, default=None)
+    if ahead is None or first_ms > ahead.at_ms - tolerance_ms:
+        return
+    raise UsageError(
+        "ASKNOWN-INGEST-012",
+        f"expected events after the stack's clock, which stands at {iso(ahead.at_ms)}, "
+        f"found the first at {iso(first_ms)}: every one would be late. "
+        "One stack runs on one clock.",
+        where=f"{ahead.topic}[{ahead.partition}]",
+        hint="ingest older sources first, or start a stack with another ASKNOWN_DATA_DIR.",
+    )
+
+
+def iso(at_ms: int) -> str:
+    """Return UTC milliseconds as ISO 8601."""
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _milliseconds(value: Any) -> int:
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    return int(value)

@@ -1,0 +1,242 @@
+"""The one way into Kafka: envelope, Avro, idempotent producer, heartbeats.
+
+Every connector sends through a `Gateway`. It writes nothing that it was not given: prices that do
+not fit their type arrive here as None with their text in `extra` (see `decimals.take`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypedDict, Unpack
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from asknown.contracts.catalog import HEARTBEAT, contract
+from asknown.contracts.registry import AvroCodec, RegistryClient
+from asknown.errors import AsknownError, UnreachableError, UsageError
+from asknown.ingestion.event import SCHEMA_VERSION, Event, Poison, envelope, event_id
+from asknown.ingestion.murmur2 import keys_by_partition, partition_of
+from asknown.settings import Settings
+
+CHANGES = "reference.entity_change"
+_CONNECT_SECONDS = 10.0
+_FLUSH_SECONDS = 60.0
+_QUEUE_FULL_SECONDS = 60.0
+_POLL_EVERY = 512
+_ANY = -1  # let the partitioner choose by the key
+
+Encoder = Callable[[dict[str, Any]], bytes]
+
+
+class EventFields(TypedDict, total=False):
+    """What `Gateway.send` takes besides the topic."""
+
+    source: str
+    natural_key: tuple[str, ...]
+    event_time_ms: int
+    entity_id: str
+    payload: Mapping[str, Any]
+    ingest_time_ms: int | None
+
+
+def producer_config(settings: Settings) -> dict[str, str | int | float | bool]:
+    """Return the client properties every producer of ours shares.
+
+    Idempotence keeps a retried batch from being written twice; `murmur2_random` is the Java
+    clients' partitioner, so both languages put one key into one partition.
+    """
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": "asknown-gateway",
+        "enable.idempotence": True,
+        "acks": "all",
+        "compression.type": "lz4",
+        "linger.ms": 10,
+        "batch.size": 262_144,
+        "partitioner": "murmur2_random",
+        "queue.buffering.max.messages": 200_000,
+        "delivery.timeout.ms": 120_000,
+        "log_level": 3,
+    }
+
+
+class Gateway:
+    """Send events to raw topics; a context manager that flushes on the way out.
+
+    Raises `UnreachableError` ASKNOWN-INGEST-001 when Kafka does not answer, `AsknownError`
+    ASKNOWN-INGEST-003 from any later call once a delivery has failed.
+    """
+
+    def __init__(self, settings: Settings, *, codec: AvroCodec | None = None) -> None:
+        self._settings = settings
+        self._codec = codec or AvroCodec(RegistryClient(settings.registry_url))
+        self._producer = Producer(producer_config(settings))
+        self._encoders: dict[str, Encoder] = {}
+        self._heartbeat_keys: dict[str, tuple[str, ...]] = {}
+        self._failures: list[str] = []
+        self._unpolled = 0
+        self.sent = 0
+        self.heartbeats = 0
+
+    def __enter__(self) -> Self:
+        """Check that Kafka answers before anything is sent."""
+        self._metadata()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Flush; a failure already on its way out is not replaced by another."""
+        if kind is None:
+            self.flush()
+        else:
+            self._producer.flush(_CONNECT_SECONDS)
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions `topic` has on the broker.
+
+        Raises `UsageError` ASKNOWN-INGEST-002 when the broker does not have the topic.
+        """
+        return len(self._keys(topic))
+
+    def encoder(self, topic: str) -> Encoder:
+        """Return the framed Avro encoder of `topic`, registering its schema the first time."""
+        if topic not in self._encoders:
+            self._encoders[topic] = self._codec.encoder(topic)
+        return self._encoders[topic]
+
+    def send(self, topic: str, **fields: Unpack[EventFields]) -> str:
+        """Send one record and return its event_id.
+
+        Takes `source, natural_key, event_time_ms, entity_id, payload` and, optionally,
+        `ingest_time_ms` (default: now). Times are UTC milliseconds.
+        """
+        return self.publish(Event(topic=topic, **fields))
+
+    def publish(self, event: Event) -> str:
+        """Send `event` and return its event_id; blocks while the send queue is full."""
+        record = envelope(event, time.time_ns() // 1_000_000)
+        try:
+            value = self.encoder(event.topic)(record)
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                "ASKNOWN-INGEST-004",
+                f"expected a record that fits the contract, found {event.payload!r}: {error}.",
+                where=event.topic,
+                hint="mend the connector; prices that do not fit belong into `extra`.",
+            ) from error
+        self._produce(event.topic, value, *self._place(event))
+        self.sent += 1
+        return str(record["event_id"])
+
+    def publish_bytes(self, poison: Poison) -> None:
+        """Send bytes as they are, for tests of what happens to undecodable records."""
+        self._produce(poison.topic, poison.value, poison.key.encode(), None)
+        self.sent += 1
+
+    def heartbeat(self, topics: Iterable[str], at_ms: int) -> None:
+        """Write one heartbeat of time `at_ms` into every partition of `topics`."""
+        for topic in topics:
+            encode = self.encoder(topic)
+            for partition, key in enumerate(self._keys(topic)):
+                record = {
+                    "event_id": event_id(HEARTBEAT, (topic, str(partition), str(at_ms))),
+                    "event_time": at_ms,
+                    "ingest_time": at_ms,
+                    "source": HEARTBEAT,
+                    "schema_version": SCHEMA_VERSION,
+                    "entity_id": key,
+                    "payload": None,
+                }
+                self._produce(topic, encode(record), key.encode(), partition)
+                self.heartbeats += 1
+
+    def flush(self) -> None:
+        """Wait until the broker has everything; raise when it refused or never answered."""
+        left = self._producer.flush(_FLUSH_SECONDS)
+        self._raise_failures()
+        if left:
+            raise UnreachableError(
+                "ASKNOWN-INGEST-003",
+                f"{left} records were not acknowledged within {_FLUSH_SECONDS:.0f} s.",
+                where=self._settings.bootstrap_servers,
+                hint="asknown doctor",
+            )
+
+    def _place(self, event: Event) -> tuple[bytes, int | None]:
+        """Return the message key and, where the key must not choose it, the partition."""
+        if event.topic != CHANGES:
+            return event.entity_id.encode(), None
+        raw_key = str(event.payload["raw_key"])
+        key = f"{raw_key}|{event.payload['effective_time']}"
+        return key.encode(), partition_of(raw_key, self.partitions(CHANGES))
+
+    def _produce(self, topic: str, value: bytes | None, key: bytes, partition: int | None) -> None:
+        deadline = time.monotonic() + _QUEUE_FULL_SECONDS
+        while True:
+            try:
+                self._producer.produce(
+                    topic, value, key, _ANY if partition is None else partition, self._delivered
+                )
+                break
+            except BufferError as error:
+                if time.monotonic() > deadline:
+                    raise UnreachableError(
+                        "ASKNOWN-INGEST-003",
+                        f"the send queue stayed full for {_QUEUE_FULL_SECONDS:.0f} s.",
+                        where=self._settings.bootstrap_servers,
+                        hint="asknown doctor",
+                    ) from error
+                self._producer.poll(0.1)
+        self._unpolled += 1
+        if self._unpolled >= _POLL_EVERY:
+            self._unpolled = 0
+            self._producer.poll(0)
+            self._raise_failures()
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failures.append(f"{message.topic()}[{message.partition()}]: {error.str()}")
+
+    def _raise_failures(self) -> None:
+        if not self._failures:
+            return
+        first, count = self._failures[0], len(self._failures)
+        self._failures = []
+        raise AsknownError(
+            "ASKNOWN-INGEST-003",
+            f"the broker refused {count} records, the first: {first}.",
+            where=self._settings.bootstrap_servers,
+            hint="asknown doctor",
+        )
+
+    def _keys(self, topic: str) -> tuple[str, ...]:
+        if topic not in self._heartbeat_keys:
+            contract(topic)
+            found = self._metadata().get(topic, 0)
+            if not found:
+                raise UsageError(
+                    "ASKNOWN-INGEST-002",
+                    f"expected topic {topic} on the broker, found none.",
+                    where=self._settings.bootstrap_servers,
+                    hint="asknown up",
+                )
+            self._heartbeat_keys[topic] = keys_by_partition(HEARTBEAT, found)
+        return self._heartbeat_keys[topic]
+
+    def _metadata(self) -> dict[str, int]:
+        try:
+            topics = self._producer.list_topics(timeout=_CONNECT_SECONDS).topics
+        except KafkaException as error:
+            raise UnreachableError(
+                "ASKNOWN-INGEST-001",
+                "Kafka does not answer.",
+                where=self._settings.bootstrap_servers,
+                hint="asknown up",
+            ) from error
+        return {name: len(topic.partitions) for name, topic in topics.items()}

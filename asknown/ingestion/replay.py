@@ -1,0 +1,148 @@
+"""Send recorded events as if they happened now, on the clock of the record.
+
+A replay owns the stack's clock: the heartbeats of every market topic and of the change points
+carry the replay's time, one round for each `heartbeat_every_ms` of it, and a last round behind the
+last event closes every window. Wall-clock heartbeats among events of 2014 would make them all late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from asknown.errors import UsageError
+from asknown.ingestion.event import Delivery, Event, Settle
+from asknown.ingestion.gateway import CHANGES, Gateway
+
+MARKET_TOPICS = ("raw.trade", "raw.quote", "raw.bar")
+CLOCK_TOPICS = (*MARKET_TOPICS, CHANGES)
+CLOSING_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a replay runs and how often it tells the time.
+
+    `speed` is replay seconds per wall second; None sends as fast as the broker takes it.
+    `settle_seconds` is the wall time of a `Settle`.
+    """
+
+    speed: float | None = None
+    heartbeat_every_ms: int = 1000
+    settle_seconds: float = 3.0
+    closing_ms: int = CLOSING_MS
+
+    def __post_init__(self) -> None:
+        if self.speed is not None and not self.speed > 0:
+            raise UsageError(
+                "ASKNOWN-INGEST-010",
+                f"expected a speed above 0, found {self.speed:g}.",
+                hint="use --speed 1 for real time, or leave it out for as fast as possible.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a replay has sent; times are UTC milliseconds of its own clock."""
+
+    sent: int
+    heartbeats: int
+    seconds: float
+    first_ms: int | None
+    last_ms: int | None
+    closed_ms: int | None
+
+
+class _Clock:
+    """The replay's time against the wall's."""
+
+    def __init__(self, speed: float | None) -> None:
+        self._speed = speed
+        self._start: tuple[float, int] | None = None
+
+    def wait_until(self, at_ms: int) -> None:
+        """Sleep until the replay's clock reads `at_ms`; return at once without a speed."""
+        if self._speed is None:
+            return
+        now = time.monotonic()
+        if self._start is None:
+            self._start = (now, at_ms)
+        due = self._start[0] + (at_ms - self._start[1]) / 1000 / self._speed
+        if due > now:
+            time.sleep(due - now)
+
+
+class Replay:
+    """One run: deliveries in the order of their clock, heartbeats in between."""
+
+    def __init__(self, gateway: Gateway, pace: Pace) -> None:
+        self._gateway = gateway
+        self._pace = pace
+        self._clock = _Clock(pace.speed)
+        self._beat: int | None = None
+        self._first: int | None = None
+        self._last: int | None = None
+
+    def run(self, deliveries: Iterable[Delivery | Settle]) -> Summary:
+        """Send everything, close the windows, flush; return what was sent."""
+        started = time.monotonic()
+        sent, heartbeats = self._gateway.sent, self._gateway.heartbeats
+        for delivery in deliveries:
+            self._advance(delivery.clock_ms)
+            if isinstance(delivery, Settle):
+                self._settle(delivery.clock_ms)
+            elif isinstance(delivery.item, Event):
+                self._gateway.publish(delivery.item)
+            else:
+                self._gateway.publish_bytes(delivery.item)
+        closed = self._close()
+        return Summary(
+            sent=self._gateway.sent - sent,
+            heartbeats=self._gateway.heartbeats - heartbeats,
+            seconds=round(time.monotonic() - started, 3),
+            first_ms=self._first,
+            last_ms=self._last,
+            closed_ms=closed,
+        )
+
+    def _advance(self, at_ms: int) -> None:
+        """Move the clock to `at_ms`, with the heartbeats that fall due on the way.
+
+        A heartbeat says what the clock has reached, never what lies ahead. In real time a silent
+        stretch gets all of its heartbeats; at full speed the last one says as much.
+        """
+        every = self._pace.heartbeat_every_ms
+        if self._beat is None:
+            self._first = at_ms
+            self._beat = at_ms // every * every
+            self._clock.wait_until(at_ms)
+        while self._beat + every <= at_ms:
+            step = every if self._pace.speed is not None else (at_ms - self._beat) // every * every
+            self._beat += step
+            self._clock.wait_until(self._beat)
+            self._gateway.heartbeat(CLOCK_TOPICS, self._beat)
+        self._clock.wait_until(at_ms)
+        self._last = at_ms if self._last is None else max(self._last, at_ms)
+
+    def _settle(self, at_ms: int) -> None:
+        self._gateway.heartbeat(CLOCK_TOPICS, at_ms)
+        self._gateway.flush()
+        if self._pace.settle_seconds > 0:
+            time.sleep(self._pace.settle_seconds)
+
+    def _close(self) -> int | None:
+        self._gateway.flush()
+        if self._last is None:
+            return None
+        closed = self._last + self._pace.closing_ms
+        self._gateway.heartbeat(CLOCK_TOPICS, closed)
+        self._gateway.flush()
+        return closed
+
+
+def replay(
+    gateway: Gateway, deliveries: Iterable[Delivery | Settle], pace: Pace | None = None
+) -> Summary:
+    """Send `deliveries` (ascending clock) through `gateway` at `pace`; return a summary."""
+    return Replay(gateway, pace or Pace()).run(deliveries)

@@ -1,0 +1,5 @@
+"""The local stack: real servers as supervised processes of this user, on loopback."""
+
+from asknown.stack.control import Outcome, State, down, status, up
+
+__all__ = ["Outcome", "State", "down", "status", "up"]

@@ -1,0 +1,47 @@
+"""The services of the local stack, in the order they are started."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from asknown.errors import UsageError
+from asknown.settings import Settings
+from asknown.stack.applications import api_service, loader_service
+from asknown.stack.clickhouse import clickhouse_service
+from asknown.stack.flink_cluster import flink_service
+from asknown.stack.kafka import kafka_service
+from asknown.stack.postgres import postgres_service
+from asknown.stack.process import Service
+from asknown.stack.registry import registry_service
+
+
+def services(config: Settings) -> tuple[Service, ...]:
+    """Return every service of this stack, in order of starting."""
+    return (
+        kafka_service(config),
+        registry_service(config),
+        flink_service(config),
+        postgres_service(config),
+        clickhouse_service(config),
+        loader_service(config),
+        api_service(config),
+    )
+
+
+def chosen(every: Sequence[Service], only: Sequence[str]) -> list[Service]:
+    """Return the services named, in their order of starting; all when none is named.
+
+    Raises:
+        UsageError: a name is not a service's.
+    """
+    names = [service.name for service in every]
+    for name in only:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise UsageError(
+                "ASKNOWN-STACK-040",
+                f"Expected a service ({', '.join(names)}), was {name!r}.",
+                hint=f"did you mean {near[0]}?" if near else "",
+            )
+    return [service for service in every if not only or service.name in only]

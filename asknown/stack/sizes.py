@@ -1,0 +1,29 @@
+"""How much memory each server of the local stack gets; `ASKNOWN_<FIELD>` overrides."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Sizes(BaseSettings):
+    """Memory and slots; the defaults keep the whole stack under 9 GiB."""
+
+    model_config = SettingsConfigDict(env_prefix="ASKNOWN_", frozen=True)
+
+    kafka_heap: str = "768m"
+    jobmanager_memory: str = "1024m"
+    taskmanager_memory: str = "2048m"
+    # State is on the heap; what is left here serves window buffers and batch sorts.
+    taskmanager_managed: str = "256m"
+    taskmanager_network: str = "128m"
+    taskmanager_slots: int = 8
+    taskmanagers: int = 2  # one works, one is the spare that takes over
+    clickhouse_memory: int = 2_000_000_000  # bytes, all queries together
+
+
+@lru_cache(maxsize=1)
+def sizes() -> Sizes:
+    """Return the sizes of this process."""
+    return Sizes()

@@ -1,0 +1,1 @@
+"""Storage: Kafka topics, Iceberg tables, ClickHouse tables and the loader that fills them."""

@@ -1,0 +1,224 @@
+"""Collect what the ledger needs: counts in Kafka, Iceberg and ClickHouse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import Message
+from pyiceberg.exceptions import NoSuchTableError
+
+from asknown.contracts.catalog import contracts
+from asknown.contracts.registry import AvroCodec, RegistryClient
+from asknown.contracts.render import BRONZE
+from asknown.errors import AsknownError
+from asknown.quality.ledger import Ledger, all_closed
+from asknown.settings import Settings, settings
+from asknown.storage import clickhouse, iceberg
+from asknown.storage.kafka import RecordCounter, TopicReader, is_heartbeat
+
+DATASETS = ("trade", "quote", "bar")
+LANE_TOPICS = {
+    "duplicate": "duplicate.event",
+    "late": "late.event",
+    "quarantined": "quarantine.event",
+}
+COMPACTED = "compact"
+
+
+@dataclass(frozen=True)
+class StoreCount:
+    """How many records of one topic each store holds; None where a store does not keep it.
+
+    `clickhouse_rows` counts without FINAL: above `clickhouse`, a record was loaded twice.
+    A compacted topic forgets in Kafka what the stores keep, so it is shown and not compared.
+    """
+
+    topic: str
+    table: str
+    kafka: int
+    iceberg: int
+    clickhouse: int | None
+    clickhouse_rows: int | None
+    compared: bool
+
+    @property
+    def equal(self) -> bool:
+        """Tell whether every store that keeps the topic holds the same number."""
+        counts = {self.kafka, self.iceberg, self.clickhouse, self.clickhouse_rows} - {None}
+        return not self.compared or len(counts) == 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The ledger of each raw topic, and every topic's count in every store."""
+
+    ledgers: dict[str, Ledger]
+    stores: tuple[StoreCount, ...]
+    reasons: dict[str, int]  # quarantined records by reason code
+
+    @property
+    def total(self) -> Ledger:
+        """Return the sum over the raw topics."""
+        return sum(self.ledgers.values(), Ledger())
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether each raw topic's ledger closes."""
+        return all_closed(self.ledgers.values())
+
+    @property
+    def stores_equal(self) -> bool:
+        """Tell whether all stores agree on every topic."""
+        return all(row.equal for row in self.stores)
+
+    def document(self) -> dict[str, Any]:
+        """Return the reading as one JSON document."""
+        total = self.total
+        return {
+            "closed": self.closed,
+            "raw": total.raw,
+            "normalized": total.normalized,
+            "duplicate": total.duplicate,
+            "late": total.late,
+            "quarantined": total.quarantined,
+            "difference": total.difference,
+            "stores_equal": self.stores_equal,
+            "topics": [
+                {"topic": topic, **vars(ledger), "closed": ledger.closed}
+                for topic, ledger in self.ledgers.items()
+            ],
+            "stores": [{**vars(row), "equal": row.equal} for row in self.stores],
+            "reasons": self.reasons,
+        }
+
+
+class LaneCounter:
+    """Count the records of a lane by the raw topic they came from, and by reason."""
+
+    def __init__(self, topic: str, config: Settings) -> None:
+        self._reader = TopicReader(topic, config)
+        self._codec = AvroCodec(RegistryClient(config.registry_url))
+        self.topics: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+
+    def advance(self) -> None:
+        """Count what has been added since the last call."""
+        self._reader.drain(self._take)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._reader.close()
+
+    def _take(self, message: Message) -> None:
+        if is_heartbeat(message.key()):
+            return
+        payload = self._codec.decode(message.value())["payload"]
+        self.topics[payload["topic"]] += 1
+        self.reasons[payload["reason"]] += 1
+
+
+@dataclass
+class Collector:
+    """Read all counts; a second reading only reads what was added. Use as a context manager."""
+
+    config: Settings = field(default_factory=settings)
+
+    def __post_init__(self) -> None:
+        """Open one counter for each topic; nothing is read yet."""
+        lanes = set(LANE_TOPICS.values())
+        self._lanes = {topic: LaneCounter(topic, self.config) for topic in lanes}
+        self._topics = {t: RecordCounter(t, self.config) for t in contracts() if t not in lanes}
+
+    def __enter__(self) -> Self:
+        """Return the collector itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close every connection."""
+        for counter in (*self._lanes.values(), *self._topics.values()):
+            counter.close()
+
+    def read(self) -> Reading:
+        """Count everything now.
+
+        Raw topics are read last: what is on its way then shows as a difference above zero, never
+        as a record too many. Raises `UnreachableError` when a store does not answer.
+        """
+        for lane in self._lanes.values():
+            lane.advance()
+        for topic in sorted(self._topics, key=lambda name: name.startswith("raw.")):
+            self._topics[topic].advance()
+        ledgers = {f"raw.{dataset}": self._ledger(dataset) for dataset in DATASETS}
+        reasons = dict(self._lanes[LANE_TOPICS["quarantined"]].reasons.most_common())
+        return Reading(ledgers, self._stores(), reasons)
+
+    def _ledger(self, dataset: str) -> Ledger:
+        raw = f"raw.{dataset}"
+        lanes = {lane: self._lanes[topic].topics[raw] for lane, topic in LANE_TOPICS.items()}
+        normalized = self._topics[f"normalized.{dataset}"].total
+        return Ledger(raw=self._topics[raw].total, normalized=normalized, **lanes)
+
+    def _stores(self) -> tuple[StoreCount, ...]:
+        served = _clickhouse_counts(self.config)
+        rows = []
+        for name, c in contracts().items():
+            final, stored = served.get(c.topic.table, (None, None))
+            rows.append(
+                StoreCount(
+                    topic=name,
+                    table=c.topic.table,
+                    kafka=self._kafka_count(name),
+                    iceberg=_iceberg_count(c.topic.table, self.config),
+                    clickhouse=final,
+                    clickhouse_rows=stored,
+                    compared=c.topic.cleanup != COMPACTED,
+                )
+            )
+        return tuple(rows)
+
+    def _kafka_count(self, topic: str) -> int:
+        if topic in self._lanes:
+            return self._lanes[topic].topics.total()
+        return self._topics[topic].total
+
+
+def _iceberg_count(table: str, config: Settings) -> int:
+    try:
+        return iceberg.count(table, config)
+    except NoSuchTableError as error:
+        raise AsknownError(
+            "ASKNOWN-LEDGER-001",
+            f"expected table {table} in the lake, found none.",
+            hint="`asknown up` creates the tables.",
+        ) from error
+
+
+def _clickhouse_counts(config: Settings) -> dict[str, tuple[int, int]]:
+    """Return (rows with FINAL, rows without) of each table; asked with and without by name."""
+    held = [c.topic.table for c in contracts().values() if c.topic.namespace != BRONZE]
+    counts = {}
+    with clickhouse.client("reader", settings=config) as connection:
+        for table in held:
+            try:
+                answer = connection.query(
+                    f"SELECT (SELECT count() FROM {table} FINAL), (SELECT count() FROM {table})"  # noqa: S608  # a name of topics.yaml
+                )
+            except ClickHouseError as error:
+                raise AsknownError(
+                    "ASKNOWN-LEDGER-002",
+                    f"expected table {table} in ClickHouse, found: {str(error).splitlines()[0]}",
+                    where=config.clickhouse_url,
+                    hint="`asknown up` creates the tables.",
+                ) from error
+            final, stored = answer.result_rows[0]
+            counts[table] = (int(final), int(stored))
+    return counts

@@ -1,0 +1,314 @@
+"""Benchmark `normalize`: drain workload W1 on this machine, judge the result, print the figures.
+
+    python -m bench.normalize [--events N] [--parallelism 2] [--keep]
+
+1. Start a stack of its own (Kafka, registry, Flink) with its own ports and data folder.
+2. Write W1 into Kafka: the drain works off a fixed backlog.
+3. Submit the job; measure until everything has come out and is committed.
+4. Stop the job; let the oracle compare every record.
+5. Stop the stack; write bench/results/ and print the JSON as the last line.
+
+No rate is given unless the oracle found nothing lost, doubled or wrong in this very run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+HOME = CHECKOUT / ".asknown" / "bench"
+RESULTS = CHECKOUT / "bench" / "results"
+SERVICES = ("kafka", "registry", "flink")
+SUBMIT_SECONDS = 240
+STALL_SECONDS = 45  # without a new output the drain is over, whatever is missing
+COMMIT_CHECKPOINTS = 2  # completed after the last output: then all of it is committed
+DEFAULTS = {
+    "ASKNOWN_PORT_OFFSET": "5000",
+    "ASKNOWN_DATA_DIR": str(HOME / "stack"),
+    "ASKNOWN_TASKMANAGERS": "1",  # the spare one would only take memory
+}
+
+
+def main() -> int:
+    """Run the benchmark from the command line; exit 0 only when the run was correct."""
+    options = _options()
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    os.environ["ASKNOWN_JOB_PARALLELISM"] = str(options.parallelism)
+    if options.checkpoint_ms:
+        os.environ["ASKNOWN_CHECKPOINT_INTERVAL_MS"] = str(options.checkpoint_ms)
+    from asknown.stack import down, up  # reads the environment set above
+
+    data_dir = Path(os.environ["ASKNOWN_DATA_DIR"])
+    down()
+    shutil.rmtree(data_dir, ignore_errors=True)
+    say(f"starting {', '.join(SERVICES)} in {data_dir}")
+    try:
+        up(SERVICES, report=lambda o: say(f"  {o.name:<10} {o.state} {o.seconds:.1f} s"))
+        result = run(options)
+    finally:
+        if not options.keep:
+            down()
+            shutil.rmtree(data_dir, ignore_errors=True)
+    print(json.dumps(result))
+    return 0 if result["ok"] else 1
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Generate, drain, judge; return the figures and write them to bench/results."""
+    from asknown.contracts.registry import RegistryClient
+    from asknown.settings import settings
+    from bench import generate, oracle
+    from bench.workload import W1
+
+    config = settings()
+    w = W1(
+        events=options.events,
+        entities=options.entities,
+        change_points=options.change_points,
+        seed=options.seed,
+    )
+    conditions = _conditions(options)
+    began = time.monotonic()
+    written = generate.write(w, config.bootstrap_servers, generate.register(config.registry_url))
+    seconds = time.monotonic() - began
+    say(f"wrote {w.events:,} trades in {seconds:.0f} s ({w.events / seconds:,.0f}/s)")
+    generate.save(written, HOME / "w1.npz")
+    expected = oracle.expected_counts(written)
+
+    figures = drain(options, expected, w.events)
+    say(f"outputs seen: {figures['outputs']:,} of {sum(expected.values()):,}; judging")
+    client = RegistryClient(config.registry_url)
+    verdict = oracle.check(written, config.bootstrap_servers, oracle.schema_cache(client.schema))
+    for example in verdict.examples:
+        say(f"  {example} (seed {w.seed})")
+    result = report(options, figures, verdict, conditions)
+    RESULTS.mkdir(exist_ok=True)
+    day = datetime.now(UTC).strftime("%Y-%m-%d")
+    path = RESULTS / f"normalize-{day}-{conditions['commit']}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    say(f"wrote {path}")
+    return result
+
+
+def drain(options: argparse.Namespace, expected: dict[str, int], events: int) -> dict[str, Any]:
+    """Submit the job, wait until its outputs are complete and committed, return raw figures.
+
+    A job that loses records never gets there: it is over when nothing has come for STALL_SECONDS.
+    """
+    from asknown.settings import settings
+    from asknown.stack.flink import FlinkRest
+    from bench.measure import Processes, Progress, Sampler, checkpoint_figures
+
+    config = settings()
+    processes = Processes(config.data_dir)
+    normalized = Progress(config.bootstrap_servers, {"normalized.trade": 4})
+    lanes = {topic: 2 for topic in expected if topic != "normalized.trade"}
+    everything = Progress(config.bootstrap_servers, {"normalized.trade": 4, **lanes})
+    total = sum(expected.values())
+    processes.start()
+    try:
+        with (
+            Sampler(1.0, processes.sample),
+            Sampler(0.25, normalized.sample),
+            FlinkRest(config.flink_url) as flink,
+        ):
+            submitted = time.time()
+            _submit(options)
+            job = next(j for j in flink.jobs() if j["name"].startswith("normalize"))
+            end = time.monotonic() + options.timeout
+            _until_quiet(everything, total, end, lambda: _state(flink, job["jid"]))
+            done = flink.checkpoints(job["jid"])["counts"]["completed"] + COMMIT_CHECKPOINTS
+            while flink.checkpoints(job["jid"])["counts"]["completed"] < done:
+                if time.monotonic() > end or _state(flink, job["jid"]) != "RUNNING":
+                    break
+                time.sleep(0.2)
+            checkpoints = checkpoint_figures(flink.checkpoints(job["jid"]))
+            restarts = len(flink.exceptions(job["jid"]))
+            usage = processes.usage()
+            flink.cancel(job["jid"])
+    finally:
+        normalized.close()
+        everything.close()
+    return {
+        "points": normalized.points,
+        "all_points": everything.points,
+        "outputs": everything.points[-1][1],
+        "expected": expected,
+        "total": total,
+        "events": events,
+        "submitted": submitted,
+        "started": job["start-time"] / 1000,
+        "usage": usage,
+        "restarts": restarts,
+        **checkpoints,
+    }
+
+
+def report(
+    options: argparse.Namespace, figures: dict[str, Any], verdict: Any, conditions: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the result as it is printed; rates are null when the run was not correct."""
+    from bench.measure import ROLES, crossing, steady_rate
+
+    events, usage = figures["events"], figures["usage"]
+    per_million = {role: round(usage.cpu_s.get(role, 0.0) / events * 1e6, 2) for role in ROLES}
+    per_million["other"] = round(usage.cpu_s.get("other", 0.0) / events * 1e6, 2)
+    per_million = {"total": round(sum(per_million.values()), 2), **per_million}
+    steady = overall = first = None
+    if verdict.ok:
+        drained = crossing(figures["all_points"], figures["total"])
+        steady = round(
+            steady_rate(figures["points"], figures["expected"]["normalized.trade"], events)
+        )
+        overall = round(events / (drained - figures["started"]))
+        first = round(crossing(figures["points"], 100) - figures["submitted"], 1)
+    return {
+        "workload": "W1",
+        "events": events,
+        "events_per_s_steady": steady,
+        "events_per_s_overall": overall,
+        "cold_start_s": first,
+        "cpu_s_per_million": per_million if verdict.ok else dict.fromkeys(per_million),
+        "cpu_s_of_submitting": round(usage.cpu_s.get("client", 0.0), 1),
+        "peak_rss_mb": {role: round(mb) for role, mb in sorted(usage.peak_rss_mb.items())},
+        "peak_pss_mb": {role: round(mb) for role, mb in sorted(usage.peak_pss_mb.items())},
+        "checkpoint_ms": figures["checkpoint_ms"],
+        "checkpoint_bytes": figures["checkpoint_bytes"],
+        "checkpoints": figures["checkpoints"],
+        "restarts": figures["restarts"],
+        "lost": verdict.lost,
+        "doubled": verdict.doubled,
+        "wrong": verdict.wrong,
+        "wrong_by_field": verdict.wrong_by_field,
+        "unaccounted": verdict.unaccounted,
+        "out_of_order": verdict.out_of_order,
+        "misplaced": verdict.misplaced,
+        "counts": verdict.counts,
+        "expected_counts": figures["expected"],
+        "ok": verdict.ok,
+        "conditions": conditions,
+    }
+
+
+def say(text: str) -> None:
+    """Print progress where it does not disturb the result on standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _until_quiet(progress: Any, total: int, end: float, state: Callable[[], str]) -> None:
+    """Sample until all outputs are there, or none has come for a while, or the job is gone."""
+    last, since = -1, time.monotonic()
+    shown = 0.0
+    while time.monotonic() < end and state() in ("RUNNING", "RESTARTING", "CREATED", "FAILING"):
+        progress.sample()
+        count = progress.points[-1][1]
+        now = time.monotonic()
+        if count > last + 100 or last < 0:  # commit markers alone are no progress
+            last, since = count, now
+        if now - shown > 10:
+            say(f"  {count:,} of {total:,}")
+            shown = now
+        if count >= total or now - since > STALL_SECONDS:
+            return
+        time.sleep(0.25)
+    raise RuntimeError(
+        f"expected the job to drain W1, found it {state()} with {progress.points[-1:]} of {total}"
+    )
+
+
+def _state(flink: Any, job_id: str) -> str:
+    return str(flink.job(job_id)["state"])
+
+
+def _submit(options: argparse.Namespace) -> None:
+    """Submit the job as a user would; raise with the command's own words when it fails."""
+    command = [sys.executable, "-m", "asknown.cli.main", "job", "submit", "normalize"]
+    command += ["--parallelism", str(options.parallelism), "--", "--datasets", "trade"]
+    command += options.job_arguments
+    try:
+        subprocess.run(command, check=True, timeout=SUBMIT_SECONDS, cwd=CHECKOUT, stdout=sys.stderr)
+    except subprocess.CalledProcessError as error:
+        raise RuntimeError(f"expected the job to run, `{' '.join(command)}` failed") from error
+
+
+def _conditions(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    from importlib.metadata import version
+
+    from asknown.settings import settings
+    from asknown.stack.sizes import sizes
+    from bench.workload import EVENTS_PER_SECOND
+
+    config = settings()
+    jars = [jar.name for jar in (config.home / "jars" / "kafka").glob("kafka_2.13-*.jar")]
+    memory = Path("/proc/meminfo").read_text().split()[1]
+    cpu = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "cores": os.cpu_count(),
+        "cpu_model": cpu[0] if cpu else "unknown",
+        "memory_gb": round(int(memory) / 1e6, 1),
+        "kernel": os.uname().release,
+        "java": _first_line("java", "-version"),
+        "flink": version("apache-flink"),
+        "kafka": jars[0].removeprefix("kafka_2.13-").removesuffix(".jar") if jars else "unknown",
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "commit": _first_line("git", "rev-parse", "--short", "HEAD") or "uncommitted",
+        "dirty": bool(_first_line("git", "status", "--porcelain")),
+        "load_average_before": os.getloadavg()[0],
+        "seed": options.seed,
+        "events_per_second_of_event_time": EVENTS_PER_SECOND,
+        "entities": options.entities,
+        "change_points_per_entity": options.change_points,
+        "partitions": 4,
+        "parallelism": options.parallelism,
+        "job_arguments": options.job_arguments,
+        "checkpoint_interval_ms": config.checkpoint_interval_ms,
+        "delivery": "exactly-once",
+        "sizes": sizes().model_dump(),
+        "placement": "broker, registry, Flink and this program share all cores",
+        "steady": "slope of the records in normalized.trade, uncommitted ones and a few hundred "
+        "commit markers included, between 20 and 90 %, in input events",
+        "overall": "from the job's start in Flink to its last output",
+        "cpu": "utime + stime per process from submission to the last commit; the submitting "
+        "client apart",
+    }
+
+
+def _first_line(*command: str) -> str:
+    """Return the first line a tool prints, '' when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, check=False)
+    text = (done.stdout or done.stderr).strip() if done.returncode == 0 else ""
+    return text.splitlines()[0] if text else ""
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.normalize", description=__doc__)
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--entities", type=int, default=5_000)
+    parser.add_argument("--change-points", type=int, default=2, help="per entity")
+    parser.add_argument("--seed", type=int, default=20241028)
+    parser.add_argument("--parallelism", type=int, default=2)
+    parser.add_argument("--checkpoint-ms", type=int, default=0, help="0: as the settings say")
+    parser.add_argument("--timeout", type=int, default=900, help="seconds the drain may take")
+    parser.add_argument("--keep", action="store_true", help="leave the stack and its data")
+    parser.add_argument("job_arguments", nargs="*", help="after --: more arguments of the job")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

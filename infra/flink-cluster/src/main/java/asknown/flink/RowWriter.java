@@ -1,0 +1,159 @@
+package asknown.flink;
+
+import java.util.List;
+import org.apache.flink.avro.shaded.org.apache.avro.LogicalTypes;
+import org.apache.flink.avro.shaded.org.apache.avro.Schema;
+import org.apache.flink.table.data.ArrayData;
+import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.MapData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.types.logical.DecimalType;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
+import org.apache.flink.table.types.logical.RowType;
+
+/** Writes rows of one table straight in one Avro schema, without records in between. */
+final class RowWriter {
+
+  /** Writes field {@code position} of {@code row}. */
+  @FunctionalInterface
+  interface Writer {
+    void write(RowData row, int position, AvroOutput out);
+  }
+
+  private RowWriter() {}
+
+  /** Returns a writer of whole rows; every field of the schema must be a column of the table. */
+  static Writer record(Schema schema, RowType row, String path) {
+    List<Schema.Field> fields = schema.getFields();
+    Writer[] writers = new Writer[fields.size()];
+    int[] positions = new int[fields.size()];
+    for (int i = 0; i < writers.length; i++) {
+      String name = path + fields.get(i).name();
+      positions[i] = row.getFieldIndex(fields.get(i).name());
+      if (positions[i] < 0) {
+        throw mismatch(name, "a column", "none");
+      }
+      writers[i] = field(fields.get(i).schema(), row.getTypeAt(positions[i]), name);
+    }
+    return (value, ignored, out) -> {
+      for (int i = 0; i < writers.length; i++) {
+        writers[i].write(value, positions[i], out);
+      }
+    };
+  }
+
+  private static Writer field(Schema schema, LogicalType type, String name) {
+    if (schema.getType() != Schema.Type.UNION) {
+      Writer writer = value(schema, type, name);
+      return (row, position, out) -> {
+        if (row.isNullAt(position)) {
+          throw new IllegalStateException(
+              "ASKNOWN-AVRO-003 " + name + ": expected a value, found NULL in " + row);
+        }
+        writer.write(row, position, out);
+      };
+    }
+    List<Schema> branches = schema.getTypes();
+    if (branches.size() != 2 || branches.get(0).getType() != Schema.Type.NULL) {
+      throw mismatch(name, "a union of null and one type", schema.toString());
+    }
+    Writer writer = value(branches.get(1), type, name);
+    return (row, position, out) -> {
+      boolean missing = row.isNullAt(position);
+      out.writeLong(missing ? 0 : 1);
+      if (!missing) {
+        writer.write(row, position, out);
+      }
+    };
+  }
+
+  private static Writer value(Schema schema, LogicalType type, String name) {
+    return switch (schema.getType()) {
+      case RECORD -> nested(schema, type, name);
+      case STRING -> {
+        require(type, LogicalTypeRoot.VARCHAR, name);
+        yield (row, i, out) -> out.writeBytes(row.getString(i).toBytes());
+      }
+      case INT -> (row, i, out) -> out.writeLong(row.getInt(i));
+      case LONG -> longInteger(schema, type, name);
+      case DOUBLE -> {
+        require(type, LogicalTypeRoot.DOUBLE, name);
+        yield (row, i, out) ->
+            out.writeFixedLittleEndian(Double.doubleToRawLongBits(row.getDouble(i)), 8);
+      }
+      case BOOLEAN -> (row, i, out) -> out.writeBoolean(row.getBoolean(i));
+      case BYTES -> bytes(schema, type, name);
+      case MAP -> map(name, type);
+      default -> throw mismatch(name, "a type this format writes", schema.toString());
+    };
+  }
+
+  private static Writer nested(Schema schema, LogicalType type, String name) {
+    require(type, LogicalTypeRoot.ROW, name);
+    RowType inner = (RowType) type;
+    Writer writer = record(schema, inner, name + ".");
+    int width = inner.getFieldCount();
+    return (row, i, out) -> writer.write(row.getRow(i, width), 0, out);
+  }
+
+  private static Writer longInteger(Schema schema, LogicalType type, String name) {
+    if (schema.getLogicalType() instanceof LogicalTypes.TimestampMillis) {
+      require(type, LogicalTypeRoot.TIMESTAMP_WITHOUT_TIME_ZONE, name);
+      return (row, i, out) -> out.writeLong(row.getTimestamp(i, 3).getMillisecond());
+    }
+    require(type, LogicalTypeRoot.BIGINT, name);
+    return (row, i, out) -> out.writeLong(row.getLong(i));
+  }
+
+  private static Writer bytes(Schema schema, LogicalType type, String name) {
+    if (!(schema.getLogicalType() instanceof LogicalTypes.Decimal written)) {
+      require(type, LogicalTypeRoot.VARBINARY, name);
+      return (row, i, out) -> out.writeBytes(row.getBinary(i));
+    }
+    require(type, LogicalTypeRoot.DECIMAL, name);
+    DecimalType decimal = (DecimalType) type;
+    int precision = decimal.getPrecision();
+    int scale = decimal.getScale();
+    if (scale != written.getScale() || precision > written.getPrecision()) {
+      throw mismatch(name, written.toString(), type.toString());
+    }
+    return (row, i, out) -> {
+      DecimalData value = row.getDecimal(i, precision, scale);
+      if (value.isCompact()) {
+        out.writeUnscaled(value.toUnscaledLong());
+      } else {
+        out.writeBytes(value.toUnscaledBytes());
+      }
+    };
+  }
+
+  private static Writer map(String name, LogicalType type) {
+    require(type, LogicalTypeRoot.MAP, name);
+    return (row, i, out) -> {
+      MapData map = row.getMap(i);
+      ArrayData keys = map.keyArray();
+      ArrayData values = map.valueArray();
+      if (map.size() > 0) {
+        out.writeLong(map.size());
+      }
+      for (int entry = 0; entry < map.size(); entry++) {
+        out.writeBytes(keys.getString(entry).toBytes());
+        out.writeBytes(values.getString(entry).toBytes());
+      }
+      out.writeLong(0);
+    };
+  }
+
+  private static void require(LogicalType type, LogicalTypeRoot root, String name) {
+    if (type.getTypeRoot() != root) {
+      throw mismatch(name, "a column of type " + root, type.toString());
+    }
+  }
+
+  private static IllegalArgumentException mismatch(String name, String expected, String found) {
+    return new IllegalArgumentException(
+        "ASKNOWN-AVRO-004 " + name + ": expected " + expected + ", found " + found
+            + ". Next: compare schemas/ with the registry (asknown up registers the contracts)");
+  }
+}

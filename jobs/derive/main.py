@@ -1,0 +1,23 @@
+"""Wire the derive job for `flink run`: normalized topics in, bars out."""
+
+from __future__ import annotations
+
+from jobs.derive import pipeline
+from jobs.runtime import environment, kafka, sinks
+from jobs.runtime.run import RunConfig
+from jobs.runtime.tables import Tables
+
+PRICED = ("trade", "quote")
+
+
+def main() -> None:
+    """Build the pipeline over Kafka and submit it."""
+    run = RunConfig.from_args("derive")
+    env = environment.streaming(run)
+    topics = [f"normalized.{dataset}" for dataset in run.datasets if dataset in PRICED]
+    views = {topic: kafka.source_view(env, run, topic, keep_extra=False) for topic in topics}
+    sinks.write_to_kafka(env, run, pipeline.build(Tables(env, views)))
+
+
+if __name__ == "__main__":
+    main()

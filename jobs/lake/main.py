@@ -1,0 +1,26 @@
+"""Wire the lake job for `flink run`: every topic in, its Iceberg table out."""
+
+from __future__ import annotations
+
+from asknown.contracts.catalog import contract, contracts
+from jobs.lake import pipeline
+from jobs.runtime import environment, kafka, lakehouse
+from jobs.runtime.run import RunConfig
+from jobs.runtime.tables import Tables
+
+
+def main() -> None:
+    """Build the copies and submit them as one job."""
+    run = RunConfig.from_args("lake")
+    env = environment.streaming(run)
+    lakehouse.use_catalog(env, run.settings)
+    views = {topic: kafka.source_view(env, run, topic, keep_extra=True) for topic in contracts()}
+    statements = env.create_statement_set()
+    for topic, rows in pipeline.build(Tables(env, views)).items():
+        table = lakehouse.table_path(contract(topic))
+        statements.add_insert_sql(f"INSERT INTO {table} {rows}")
+    statements.execute()
+
+
+if __name__ == "__main__":
+    main()

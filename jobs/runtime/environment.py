@@ -1,0 +1,72 @@
+"""Table environments: one for the stream, one for a bounded run."""
+
+from __future__ import annotations
+
+from pyflink.common import Configuration
+from pyflink.table import EnvironmentSettings, TableEnvironment
+
+from jobs.runtime.run import RunConfig
+
+# Why each of them is set: docs/discussion/normalize.md, "What makes it fast".
+_PLANNER = {
+    "table.local-time-zone": "UTC",
+    # Several sinks over one view: plan the view once, not once a sink.
+    "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
+    "table.exec.sink.not-null-enforcer": "ERROR",
+    "pipeline.object-reuse": "true",
+    "pipeline.generic-types": "false",
+}
+_STREAM = {
+    "execution.runtime-mode": "STREAMING",
+    "execution.checkpointing.mode": "EXACTLY_ONCE",
+    "state.backend.type": "hashmap",
+    "table.exec.iceberg.use-v2-sink": "true",
+}
+FUNCTIONS = {
+    "REPEATED_OFFSETS": "asknown.flink.RepeatedOffsets",
+    "SESSION_DATE": "asknown.flink.SessionDate",
+    "SESSION_PHASE": "asknown.flink.SessionPhase",
+}
+
+
+def streaming(run: RunConfig) -> TableEnvironment:
+    """Return the environment of a live job."""
+    return _environment(
+        {
+            **_PLANNER,
+            **_STREAM,
+            "pipeline.name": run.job,
+            "parallelism.default": str(run.parallelism),
+            "execution.checkpointing.interval": f"{run.checkpoint_interval_ms} ms",
+        }
+    )
+
+
+def bounded(name: str, parallelism: int, **extra: str) -> TableEnvironment:
+    """Return the environment of a bounded run; `extra` sets further options."""
+    return _environment(
+        {
+            **_PLANNER,
+            "execution.runtime-mode": "BATCH",
+            "pipeline.name": name,
+            "parallelism.default": str(parallelism),
+            **extra,
+        }
+    )
+
+
+def _environment(options: dict[str, str]) -> TableEnvironment:
+    configuration = Configuration()
+    for key, value in options.items():
+        configuration.set_string(key, value)
+    env = TableEnvironment.create(
+        EnvironmentSettings.new_instance().with_configuration(configuration).build()
+    )
+    register_functions(env)
+    return env
+
+
+def register_functions(env: TableEnvironment) -> None:
+    """Make the JVM functions of infra/flink-cluster known to `env`."""
+    for name, path in FUNCTIONS.items():
+        env.execute_sql(f"CREATE TEMPORARY SYSTEM FUNCTION {name} AS '{path}' LANGUAGE JAVA")

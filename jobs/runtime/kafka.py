@@ -1,0 +1,126 @@
+"""Kafka tables: the only place that knows how a topic is read and written by a stream."""
+
+from __future__ import annotations
+
+from pyflink.table import TableEnvironment
+
+from asknown.contracts.catalog import HEARTBEAT, Contract, contract
+from asknown.contracts.render import flink_columns, flink_type
+from jobs.runtime.run import RunConfig
+
+# A record that claims to lie further ahead of its own ingestion must not drag the watermark.
+_FUTURE = "INTERVAL '5' MINUTE"
+_COORDINATES = (
+    "`kafka_partition` INT METADATA FROM 'partition' VIRTUAL, "
+    "`kafka_offset` BIGINT METADATA FROM 'offset' VIRTUAL, "
+    "`kafka_timestamp` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"
+)
+
+
+def source_view(env: TableEnvironment, run: RunConfig, topic: str, *, keep_extra: bool) -> str:
+    """Declare the topic as a table and return a view of it that knows which rows are late.
+
+    Rows carry the envelope, the nested payload, `raw_bytes`, `decode_error`, their coordinates
+    and `is_late`: whether the row lies behind the watermark of the subtask that reads it. That
+    verdict is passed once, here, so that every reader of the view agrees on it.
+    """
+    c = contract(topic)
+    name = topic.replace(".", "_")
+    env.execute_sql(
+        f"CREATE TEMPORARY TABLE `{name}_topic` ({_source_columns(c, keep_extra)}, "
+        f"`raw_bytes` BYTES, `decode_error` STRING, {_COORDINATES}, {_watermark(c)}) "
+        f"WITH ({_options(_source_options(run, c))})"
+    )
+    env.execute_sql(
+        f"CREATE TEMPORARY VIEW `{name}` AS SELECT *, "
+        "CAST(kafka_timestamp AS TIMESTAMP(3)) AS kafka_time, "
+        "CURRENT_WATERMARK(event_time) IS NOT NULL "
+        "AND event_time <= CURRENT_WATERMARK(event_time) AS is_late "
+        f"FROM `{name}_topic`"
+    )
+    return name
+
+
+def sink_table(env: TableEnvironment, run: RunConfig, topic: str) -> str:
+    """Declare the topic as an exactly-once sink, keyed by entity_id, and return its name."""
+    c = contract(topic)
+    name = f"{topic.replace('.', '_')}_sink"
+    options = {
+        "connector": "kafka",
+        "topic": topic,
+        "properties.bootstrap.servers": run.settings.bootstrap_servers,
+        "key.format": "raw",
+        "key.fields": "entity_id",
+        **_value_format(run, c),
+        "sink.delivery-guarantee": "exactly-once",
+        # The default makes a new transactional id for each subtask and checkpoint.
+        "sink.transaction-naming-strategy": "pooling",
+        "sink.transactional-id-prefix": f"{run.group}.{topic}",
+        # Below the broker's maximum (15 min), above the longest checkpoint plus a restart.
+        "properties.transaction.timeout.ms": "600000",
+        "properties.compression.type": "lz4",
+        "properties.linger.ms": "20",
+        "properties.batch.size": "262144",
+    }
+    env.execute_sql(
+        f"CREATE TEMPORARY TABLE `{name}` ({flink_columns(c)}) WITH ({_options(options)})"
+    )
+    return name
+
+
+def _source_columns(c: Contract, keep_extra: bool) -> str:
+    if keep_extra:
+        return flink_columns(c)
+    envelope = ", ".join(f"`{f.name}` {flink_type(f.type)}" for f in c.envelope)
+    payload = ", ".join(
+        f"`{f.name}` {flink_type(f.type)}" for f in c.payload if f.type.kind != "map"
+    )
+    return f"{envelope}, `payload` ROW<{payload}>"
+
+
+def _watermark(c: Contract) -> str:
+    if c.topic.name == "reference.entity_change":
+        # Change points lie in the future at will; only a heartbeat says that time has passed.
+        expression = f"CASE WHEN source = '{HEARTBEAT}' THEN event_time END"
+    else:
+        bound = c.topic.out_of_orderness_ms // 1000
+        expression = (
+            f"CASE WHEN event_time <= ingest_time + {_FUTURE} "
+            f"THEN event_time - INTERVAL '{bound}' SECOND(3) END"
+        )
+    return f"WATERMARK FOR event_time AS {expression}"
+
+
+def _source_options(run: RunConfig, c: Contract) -> dict[str, str]:
+    options = {
+        "connector": "kafka",
+        "topic": c.topic.name,
+        "properties.bootstrap.servers": run.settings.bootstrap_servers,
+        "properties.group.id": run.group,
+        "properties.isolation.level": "read_committed",
+        "properties.auto.offset.reset": "earliest",
+        "scan.startup.mode": "earliest-offset",
+        "scan.topic-partition-discovery.interval": "0",
+        **_value_format(run, c),
+    }
+    if c.topic.layer == "raw":
+        # Partitions of unequal size run apart in event time and the difference is buffered.
+        options |= {
+            "scan.watermark.alignment.group": c.topic.name,
+            "scan.watermark.alignment.max-drift": "2 s",
+            "scan.watermark.alignment.update-interval": "100 ms",
+        }
+    return options
+
+
+def _value_format(run: RunConfig, c: Contract) -> dict[str, str]:
+    return {
+        "value.format": "asknown-avro",
+        "value.asknown-avro.url": run.settings.registry_url,
+        "value.asknown-avro.subject": c.topic.subject,
+        "value.fields-include": "ALL",
+    }
+
+
+def _options(options: dict[str, str]) -> str:
+    return ", ".join(f"'{key}' = '{value}'" for key, value in options.items())

@@ -1,0 +1,59 @@
+"""Named views of one table environment: what a pipeline reads, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyflink.table import TableEnvironment
+
+SQL = Path(__file__).resolve().parents[2] / "sql"
+
+
+class Tables(Mapping[str, str]):
+    """Map a dataset's name to the view that holds it.
+
+    A pipeline knows nothing else: no connector, no topic, no mode. Views are made from the files
+    in `sql/`; only identifiers and expressions rendered from the contracts are put into them.
+    """
+
+    def __init__(self, env: TableEnvironment, names: Mapping[str, str]) -> None:
+        self._env = env
+        self._names = dict(names)
+
+    def __getitem__(self, name: str) -> str:
+        return self._names[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def view(self, name: str, file: str, **parts: str) -> str:
+        """Create the view `name` from `sql/<file>` and return its name.
+
+        Raises `KeyError` for a placeholder without a value.
+        """
+        body = Template((SQL / file).read_text(encoding="utf-8")).substitute(parts)
+        self._env.execute_sql(f"CREATE TEMPORARY VIEW `{name}` AS\n{body}")
+        return name
+
+    def union(self, name: str, views: list[str]) -> str:
+        """Create the view `name` of all rows of `views`, which have equal columns."""
+        rows = "\nUNION ALL\n".join(f"SELECT * FROM `{view}`" for view in views)
+        self._env.execute_sql(f"CREATE TEMPORARY VIEW `{name}` AS\n{rows}")
+        return name
+
+    def bounded(self, topic: str, view: str) -> str:
+        """Create a view of `view` with the columns a live source of `topic` has beside its own."""
+        return self.view(
+            f"bounded_{topic.replace('.', '_')}", "normalize/bounded.sql", normalized=view
+        )
+
+    def with_names(self, names: Mapping[str, str]) -> Tables:
+        """Return tables of the same environment under other names."""
+        return Tables(self._env, names)

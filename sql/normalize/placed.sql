@@ -1,0 +1,28 @@
+-- Each timely record beside what its key meant at its event time, as it was known then: the last
+-- change point of the key up to that time. Copies of one event share key and time, so the same
+-- pass finds them. One exchange, and each key's rows leave in event-time order.
+SELECT
+    raw_key,
+    event_time,
+    event_id,
+    ingest_time,
+    source,
+    schema_version,
+    $payload,
+    kafka_partition,
+    kafka_offset,
+    LAST_VALUE(change_listing_id) OVER key_history AS listing_id,
+    LAST_VALUE(change_isin) OVER key_history AS isin,
+    LAST_VALUE(change_venue) OVER key_history AS venue,
+    LAST_VALUE(change_status) OVER key_history AS status,
+    LAST_VALUE(change_price_factor) OVER key_history AS price_factor,
+    LAST_VALUE(change_split_factor) OVER key_history AS split_factor,
+    LAST_VALUE(change_share_factor) OVER key_history AS share_factor,
+    LAST_VALUE(change_factor_version) OVER key_history AS factor_version,
+    REPEATED_OFFSETS(event_time, event_id, kafka_offset) OVER key_history AS repeated_offsets
+FROM $timeline
+WINDOW key_history AS (
+    PARTITION BY raw_key
+    ORDER BY event_time
+    RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+)

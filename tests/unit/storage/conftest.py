@@ -1,0 +1,141 @@
+"""Fixtures of the storage tests: a real ClickHouse (libchdb's HTTP server), to be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from asknown.settings import Settings
+
+LIBRARY = Path("clickhouse", "node_modules", "@chdb", "lib-linux-x64-gnu", "libchdb.so")
+PASSWORD = "for-tests"
+
+# ClickHouse's entry for its local mode, called with the arguments of the command line.
+_START = """
+import ctypes, sys
+arguments = [b"clickhouse", *(a.encode() for a in sys.argv[2:])]
+entry = ctypes.CDLL(sys.argv[1]).chdb_query_cmdline
+entry(len(arguments), (ctypes.c_char_p * len(arguments))(*arguments))
+"""
+_FOREVER = (
+    "SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM system.numbers FORMAT Null SETTINGS"
+    " max_block_size=1, function_sleep_max_microseconds_per_block=0, max_execution_time=0,"
+    " max_memory_usage=0"
+)
+_CONFIG = """<clickhouse>
+  <logger><level>error</level><console>1</console></logger>
+  <users_config>users.xml</users_config>
+</clickhouse>
+"""
+_USER = "<{name}><password>{password}</password><profile>default</profile></{name}>"
+_USERS = (
+    "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users>"
+    "<default><password></password><profile>default</profile></default>"
+    + _USER.format(name="writer", password=PASSWORD)
+    + _USER.format(name="reader", password=PASSWORD)
+    + "</users></clickhouse>"
+)
+
+
+Eventually = Callable[..., None]
+
+
+def wait_until(condition: Callable[[], object], *, timeout_s: float = 30.0) -> None:
+    """Poll until the condition is true; fail when it is not true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not true within {timeout_s} s")
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Return a function that waits for a condition."""
+    return wait_until
+
+
+def free_offset() -> int:
+    """Return a port offset at which ClickHouse's default port is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1]) - int(Settings().clickhouse_port)
+
+
+@dataclass
+class ClickHouseServer:
+    """One server on one folder; `kill` is kill -9, after which `start` goes on with the folder."""
+
+    settings: Settings
+    folder: Path
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "config.xml"
+        config.write_text(_CONFIG.replace("users.xml", str(self.folder / "users.xml")))
+        (self.folder / "users.xml").write_text(_USERS)
+        port = self.settings.clickhouse_url.rpartition(":")[2]
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", _START, str(self.settings.home / LIBRARY)),
+                f"--path={self.folder / 'data'}",
+                f"--http_port={port}",
+                "--listen_host=127.0.0.1",
+                f"--config-file={config}",
+                f"--query={_FOREVER}",
+            ],
+            env={**os.environ, "TZ": "UTC"},
+            stdout=(self.folder / "server.log").open("ab"),
+            stderr=subprocess.STDOUT,
+        )
+        wait_until(self.answers)
+
+    def answers(self) -> bool:
+        """Tell whether the server takes requests."""
+        try:
+            with urllib.request.urlopen(f"{self.settings.clickhouse_url}/ping", timeout=1) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """Kill the server without any chance to finish."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(20)
+            self.process = None
+
+
+@pytest.fixture
+def clickhouse_settings(tmp_path: Path) -> Settings:
+    """Return settings of a stack of its own: free port, own folder, known passwords."""
+    found = Settings(
+        clickhouse_address=f"http://127.0.0.1:{free_offset() + Settings().clickhouse_port}",
+        data_dir=tmp_path / "data",
+        clickhouse_writer_password=PASSWORD,
+        clickhouse_reader_password=PASSWORD,
+    )
+    if not (found.home / LIBRARY).is_file():
+        pytest.skip("ClickHouse's library is not there: run `make setup`")
+    return found
+
+
+@pytest.fixture
+def clickhouse(clickhouse_settings: Settings, tmp_path: Path) -> Iterator[ClickHouseServer]:
+    """Start a ClickHouse of its own for one test."""
+    server = ClickHouseServer(clickhouse_settings, tmp_path / "clickhouse")
+    server.start()
+    yield server
+    server.kill()
