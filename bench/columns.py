@@ -20,7 +20,7 @@ _DTYPES = {"double": "<f8", "float": "<f4", "boolean": "?"}
 _PAD = 64  # bytes behind the last record, so that a gather never leaves the buffer
 
 
-class Undecodable(ValueError):
+class UndecodableError(ValueError):
     """Report records that do not fit the schema."""
 
 
@@ -30,7 +30,7 @@ def decode(
     """Return the wanted fields (`event_id`, `payload.price`) of framed records, one row each.
 
     Strings come as numpy bytes, decimals as unscaled int64, a null as b'' or 0. Raises
-    Undecodable when a record does not end where its bytes do.
+    UndecodableError when a record does not end where its bytes do.
     """
     sizes = np.fromiter(map(len, values), np.int64, len(values))
     reader = _Reader(b"".join(values), np.cumsum(sizes) - sizes + FRAME, frozenset(wanted))
@@ -38,10 +38,14 @@ def decode(
     reader.read(schema, rows, "")
     bad = np.flatnonzero(reader.at != np.cumsum(sizes))
     if len(bad):
-        raise Undecodable(f"{len(bad)} records do not fit {schema.get('name')}, first {bad[0]}")
+        raise UndecodableError(
+            f"{len(bad)} records do not fit {schema.get('name')}, first {bad[0]}"
+        )
     missing = set(wanted) - set(reader.columns)
     if missing:
-        raise Undecodable(f"{schema.get('name')}: expected fields {sorted(missing)}, found none")
+        raise UndecodableError(
+            f"{schema.get('name')}: expected fields {sorted(missing)}, found none"
+        )
     return reader.columns
 
 
@@ -60,8 +64,10 @@ class _Reader:
             branch = self._long(rows)
             for number, option in enumerate(kind):
                 self.read(option, rows[branch == number], path)
-            if len(branch) and not (0 <= branch.min() and branch.max() < len(kind)):
-                raise Undecodable(f"{path}: expected one of {len(kind)} branches, found another")
+            if len(branch) and (branch.min() < 0 or branch.max() >= len(kind)):
+                raise UndecodableError(
+                    f"{path}: expected one of {len(kind)} branches, found another"
+                )
             return
         name = kind["type"] if isinstance(kind, Mapping) else kind
         if name == "record":
@@ -93,7 +99,7 @@ class _Reader:
         elif name in _DTYPES:
             self._keep(path, rows, self._fixed(rows, _DTYPES[name]))
         else:
-            raise Undecodable(f"{path}: expected a scalar, found {name}")
+            raise UndecodableError(f"{path}: expected a scalar, found {name}")
 
     def _keep(self, path: str, rows: NDArray[np.intp], found: Column) -> None:
         """Store values of some rows; rows without one stay zero or empty."""
@@ -124,7 +130,7 @@ class _Reader:
     def _bytes(self, at: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return one byte at each position; behind the end of the buffer that is an error."""
         if len(at) and int(at.max()) >= len(self._data):
-            raise Undecodable("a record is shorter than its schema asks for")
+            raise UndecodableError("a record is shorter than its schema asks for")
         return self._data[at]
 
     def _long(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
@@ -155,7 +161,7 @@ class _Reader:
         length = self._long(rows)
         at = self.at[rows]
         if int(length.min()) < 0 or int((at + length).max()) > len(self._data) - _PAD:
-            raise Undecodable(f"{path}: expected a length within the record, found another")
+            raise UndecodableError(f"{path}: expected a length within the record, found another")
         self.at[rows] = at + length
         if path not in self._wanted:
             return
@@ -173,7 +179,7 @@ class _Reader:
     ) -> NDArray[np.int64]:
         """Read big-endian two's complement."""
         if int(length.min()) < 1 or int(length.max()) > 8:
-            raise Undecodable(f"{path}: expected decimals of 1 to 8 bytes, found others")
+            raise UndecodableError(f"{path}: expected decimals of 1 to 8 bytes, found others")
         value = self._data[at].view(np.int8).astype(np.int64)
         for place in range(1, int(length.max())):
             more = length > place

@@ -23,22 +23,27 @@ ROLES = ("broker", "jobmanager", "taskmanager", "python")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PSS_EVERY = 5  # readings; adding up a big process' mappings is not free
-_ENTRY_POINTS = (  # of the command line; the first that fits names the role
+_ENTRY_POINTS = (  # of Java programs
     ("kafka.Kafka", "broker"),
     ("StandaloneSessionClusterEntrypoint", "jobmanager"),
     ("TaskManagerRunner", "taskmanager"),
     ("CliFrontend", "client"),
-    ("pyflink-docs", "client"),
-    ("python", "python"),
 )
 
 
-def role_of(command: str) -> str:
+def role_of(command: list[str]) -> str:
     """Return the role of a process of the stack by its command line.
 
-    `client` is what submits a job: it belongs to the start, not to the drain.
+    `client` is what submits a job: it belongs to the start, not to the drain. Shells are `other`:
+    Flink's scripts name everything in their arguments and then become something else.
     """
-    return next((role for text, role in _ENTRY_POINTS if text in command), "other")
+    program = Path(command[0]).name if command else ""
+    if program.startswith("python"):
+        return "python"
+    if program != "java":
+        return "other"
+    mains = {argument.rpartition(".")[2] for argument in command}
+    return next((role for main, role in _ENTRY_POINTS if main.rpartition(".")[2] in mains), "other")
 
 
 @dataclass
@@ -66,17 +71,19 @@ class Sampler(threading.Thread):
         while not self._stop_now.is_set():
             try:
                 self._sample()
-            except Exception as error:  # noqa: BLE001  # handed to the thread that waits for us
+            except Exception as error:  # handed to the thread that waits for us
                 self.error = error
                 return
             due = max(due + self._every_s, time.monotonic())
             self._stop_now.wait(due - time.monotonic())
 
     def __enter__(self) -> Self:
+        """Start sampling."""
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop sampling and raise what ended it, if anything did."""
         self._stop_now.set()
         self.join(30)
         if self.error is not None:
@@ -144,18 +151,18 @@ class Processes:
         """Return the role of a process of this stack, None for any other."""
         if self._roles.get(key) in (None, "other"):  # a fork becomes something else by exec
             mine = self._marker in (folder / "environ").read_bytes().split(b"\0")
-            command = (
-                (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            )
-            role = role_of(command) if mine else None
+            role = role_of(_command(folder)) if mine else None
             if role == "python" and self._of_client(parent):
                 role = "client"  # the program that Flink's client runs to plan a job
             self._roles[key] = role
         return self._roles[key]
 
     def _of_client(self, parent: str) -> bool:
-        command = (self._proc / parent / "cmdline").read_bytes()
-        return role_of(command.decode(errors="replace")) == "client"
+        return role_of(_command(self._proc / parent)) == "client"
+
+
+def _command(folder: Path) -> list[str]:
+    return (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""Judge a drained run of W1: is every record where it belongs, once, with the right values?
+"""Judge a drained run of W1: every record where it belongs, once, with the right values.
 
 1. Read the output topics read_committed, decoded with the schema each record was written with.
 2. Find each output's input by its coordinates (raw_partition, raw_offset).
@@ -29,23 +29,24 @@ SchemaOf = Callable[[int], Mapping[str, Any]]
 NORMALIZED = "normalized.trade"
 LANES = ("quarantine.event", "duplicate.event", "late.event")
 LANE_FIELDS = ("source", "payload.topic", "payload.partition", "payload.offset", "payload.reason")
-TRADE_FIELDS = ("source", "event_id", "event_time", "entity_id") + tuple(
-    f"payload.{name}"
-    for name in [
-        "raw_key",
-        "isin",
-        "price",
-        "size",
-        "sequence",
-        "trade_date",
-        "session_phase",
-        "price_factor",
-        "split_factor",
-        "share_factor",
-        "factor_version",
-        "raw_partition",
-        "raw_offset",
-    ]
+TRADE_FIELDS = (
+    "source",
+    "event_id",
+    "event_time",
+    "entity_id",
+    "payload.raw_key",
+    "payload.isin",
+    "payload.price",
+    "payload.size",
+    "payload.sequence",
+    "payload.trade_date",
+    "payload.session_phase",
+    "payload.price_factor",
+    "payload.split_factor",
+    "payload.share_factor",
+    "payload.factor_version",
+    "payload.raw_partition",
+    "payload.raw_offset",
 )
 TEXTS = {"source", "event_id", "entity_id", "payload.topic", "payload.reason"} | {
     f"payload.{name}" for name in ("raw_key", "isin", "session_phase")

@@ -123,7 +123,7 @@ class Arrivals:
 
 
 def listing_id(symbol: str, first_date: date) -> str:
-    """Return the permanent id of a listing, as INTERFACES defines it (venue, symbol, date, class)."""
+    """Return the permanent id of a listing: a hash over venue, symbol, first date and class."""
     digest = hashlib.sha256(f"{VENUE}|{symbol}|{first_date.isoformat()}|EQ".encode()).digest()
     return "e_" + base64.b32encode(digest).decode().lower()[:16]
 
@@ -145,16 +145,7 @@ def population(w: W1) -> Population:
         w.span_ms * 3 // 10, w.span_ms * 7 // 10, len(moved)
     )
 
-    dividend = 1.0 - rng.integers(1, 50, (n, k)) / 1000.0
-    dividend[:, 0] = 1.0
-    dividend[moved, -1] = 1.0
-    ratio = np.ones((n, k))
-    ratio[split, -1] = 0.5
-    price, splits = np.cumprod(dividend * ratio, axis=1), np.cumprod(ratio, axis=1)
-    price[remapped, -1] = 1.0
-    version = np.tile(np.arange(1, k + 1), (n, 1))
-    version[remapped, -1] = 1
-
+    price, splits, version = _factors(w, rng, remapped, split)
     born = date.fromordinal(TRADE_DATE.toordinal() - max(30, k + 1))
     listing = np.repeat(np.array([listing_id(s, born) for s in symbols], "S18")[:, None], k, 1)
     listing[remapped, -1] = [listing_id(symbols[e], TRADE_DATE) for e in remapped]
@@ -171,6 +162,26 @@ def population(w: W1) -> Population:
         share_factor=1.0 / splits,
         factor_version=version,
     )
+
+
+def _factors(
+    w: W1, rng: np.random.Generator, remapped: Ints, split: Ints
+) -> tuple[Doubles, Doubles, Ints]:
+    """Return C, X and the factor version of each change point.
+
+    Each later point is a dividend, or a 2:1 split; a re-mapped key starts again with a new listing.
+    """
+    n, k = w.entities, w.change_points
+    dividend = 1.0 - rng.integers(1, 50, (n, k)) / 1000.0
+    dividend[:, 0] = 1.0
+    dividend[np.concatenate([remapped, split]), -1] = 1.0
+    ratio = np.ones((n, k))
+    ratio[split, -1] = 0.5
+    price, splits = np.cumprod(dividend * ratio, axis=1), np.cumprod(ratio, axis=1)
+    price[remapped, -1] = 1.0
+    version = np.tile(np.arange(1, k + 1), (n, 1))
+    version[remapped, -1] = 1
+    return price, splits, version
 
 
 def arrivals(w: W1, people: Population) -> Arrivals:

@@ -10,7 +10,12 @@ import typer
 
 from asknown.cli.output import Format, FormatOption, output
 
-app = typer.Typer(no_args_is_help=True, help="Send a source's records to the raw topics.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Send a source's records to the raw topics.",
+)
 
 Speed = Annotated[
     float | None,
@@ -22,13 +27,16 @@ Symbols = Annotated[
 
 
 @app.command()
-def synthetic(
+def synthetic(  # noqa: PLR0913  # one parameter for each option of the command
     events: Annotated[int, typer.Option(help="Records to send.")] = 100_000,
     seed: Annotated[int, typer.Option(help="Which of all possible sessions.")] = 7,
     ledger: Annotated[
         Path | None, typer.Option(help="Parquet file for what must become of each record.")
     ] = None,
     speed: Speed = None,
+    settle: Annotated[
+        float, typer.Option(help="Seconds for readers to catch up before the late records.")
+    ] = 5.0,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
     """Send a seeded session of trades with everything that goes wrong in a feed.
@@ -39,7 +47,7 @@ def synthetic(
     from asknown.ingestion.replay import Pace
     from asknown.ingestion.session_ledger import counts, write_ledger
 
-    spec, pace = SessionSpec(events, seed), Pace(speed)
+    spec, pace = SessionSpec(events, seed), Pace(speed, settle_seconds=settle)
     with _gateway() as gateway:
         session = generate(spec, gateway.encoder)
         _check_clock(session.deliveries[0].clock_ms)
@@ -73,17 +81,20 @@ def lean(
     folder: Annotated[Path, typer.Argument(help="Folder in LEAN's data format.")],
     symbols: Symbols = None,
     speed: Speed = None,
+    time_zone: Annotated[
+        str, typer.Option(help="Zone of the forex files' midnight.")
+    ] = "UTC",
     fmt: FormatOption = Format.TEXT,
 ) -> None:
     """Send the ticks and daily bars of a folder in LEAN's data format.
 
     Load its reference data first: asknown reference load lean FOLDER.
     """
-    from asknown.ingestion.connectors.lean import heartbeat_every_ms, records
+    from asknown.ingestion.connectors.lean import HEARTBEAT_MS, records
     from asknown.ingestion.replay import Pace
 
-    deliveries = records(folder, _chosen(symbols))
-    pace = Pace(speed, heartbeat_every_ms=heartbeat_every_ms(deliveries))
+    deliveries = records(folder, _chosen(symbols), time_zone)
+    pace = Pace(speed, heartbeat_every_ms=1000 if speed else HEARTBEAT_MS)
     with _gateway() as gateway:
         _check_clock(deliveries[0].clock_ms)
         output(fmt).record(_replay(gateway, deliveries, pace))
@@ -104,11 +115,13 @@ def _check_clock(first_ms: int) -> None:
     from asknown.ingestion.replay import MARKET_TOPICS
     from asknown.settings import settings
 
-    with RegistryClient(settings().registry_url) as registry:
-        with ClockReader(settings(), AvroCodec(registry).decode) as reader:
-            for topic in MARKET_TOPICS:
-                tolerance = contract(topic).topic.out_of_orderness_ms
-                check_ahead(reader.beats(topic), first_ms, tolerance)
+    with (
+        RegistryClient(settings().registry_url) as registry,
+        ClockReader(settings(), AvroCodec(registry).decode) as reader,
+    ):
+        for topic in MARKET_TOPICS:
+            tolerance = contract(topic).topic.out_of_orderness_ms
+            check_ahead(reader.beats(topic), first_ms, tolerance)
 
 
 def _replay(gateway: Any, deliveries: Iterable[Any], pace: Any) -> dict[str, Any]:

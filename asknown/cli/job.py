@@ -10,7 +10,10 @@ from asknown.cli.output import Format, FormatOption, output
 from asknown.settings import settings
 
 app = typer.Typer(
-    no_args_is_help=True, help="Submit, list, cancel and stop Flink jobs."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Submit, list, cancel and stop Flink jobs.",
 )
 
 NameArgument = Annotated[str, typer.Argument(help="A job's name, or its id.")]
@@ -18,16 +21,12 @@ NameArgument = Annotated[str, typer.Argument(help="A job's name, or its id.")]
 
 @app.command()
 def submit(
-    name: Annotated[
-        str, typer.Argument(help="normalize, derive, lake, ... (a folder of jobs/).")
-    ],
+    name: Annotated[str, typer.Argument(help="normalize, derive, lake, ... (a folder of jobs/).")],
     arguments: Annotated[
-        list[str] | None,
-        typer.Argument(help="After --: arguments of the job's program."),
+        list[str] | None, typer.Argument(help="After --: arguments of the job's program.")
     ] = None,
     parallelism: Annotated[
-        int | None,
-        typer.Option("--parallelism", "-p", min=1, help="Subtasks of each operator."),
+        int | None, typer.Option("--parallelism", "-p", min=1, help="Subtasks of each operator.")
     ] = None,
     restore: Annotated[
         str, typer.Option("--restore", help="A savepoint's address, or 'latest'.")
@@ -39,10 +38,7 @@ def submit(
 
     printer = output(fmt)
     request = Submission(
-        name=name,
-        arguments=tuple(arguments or ()),
-        parallelism=parallelism,
-        restore=restore,
+        name=name, arguments=tuple(arguments or ()), parallelism=parallelism, restore=restore
     )
     started = submit(request, settings(), note=lambda text: printer.line(f"  {text}"))
     if fmt is Format.JSON:
@@ -51,9 +47,8 @@ def submit(
     first = started.checkpoint_seconds
     checkpoint = "" if first is None else f", first checkpoint after {first:.1f} s"
     url = f"{settings().flink_url}/#/job/running/{started.job_id}/overview"
-    printer.line(
-        f"  {name:<15} {started.state:<9} submitted in {started.submitted_seconds:.1f} s{checkpoint}"
-    )
+    took = f"submitted in {started.submitted_seconds:.1f} s{checkpoint}"
+    printer.line(f"  {name:<15} {started.state:<9} {took}")
     printer.line(f"  {'':<15} {url}")
 
 
@@ -65,15 +60,7 @@ def list_jobs(
     """Show the jobs with their checkpoints."""
     from asknown.stack.report import job_rows
 
-    columns = (
-        "name",
-        "state",
-        "job_id",
-        "duration_s",
-        "checkpoints",
-        "failures",
-        "flink_name",
-    )
+    columns = ("name", "state", "job_id", "duration_s", "checkpoints", "failures", "flink_name")
     rows = [
         tuple(row[column] for column in columns)
         for row in job_rows(settings())
@@ -108,9 +95,7 @@ def stop(name: NameArgument, fmt: FormatOption = Format.TEXT) -> None:
     config = settings()
     with FlinkRest(config.flink_url, timeout=30) as rest:
         job_id = job_id_of(config, rest, name)
-        location = rest.stop_with_savepoint(
-            job_id, f"file://{Paths.of(config).savepoints}"
-        )
+        location = rest.stop_with_savepoint(job_id, f"file://{Paths.of(config).savepoints}")
     forget(config, name)
     if fmt is Format.JSON:
         output(fmt).record({"name": name, "job_id": job_id, "savepoint": location})

@@ -1,4 +1,4 @@
-"""The command `asknown ledger`: does every raw record end in exactly one lane and in every store?"""
+"""The command `asknown ledger`: every raw record in one lane, and the same in every store."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from asknown.errors import AsknownError, ExitCode
 
-
 VERSION = "0.1.0"
 
 
@@ -39,9 +38,7 @@ COMMANDS = {
     "reference": Area("reference", "Load securities and corporate actions."),
     "symbol": Area("reference", "Resolve a symbol as of a date."),
     "ledger": Area("ledger", "Check that every raw record ended in exactly one lane."),
-    "backfill": Area(
-        "backfill", "Recompute partitions of the lake with the jobs' own code."
-    ),
+    "backfill": Area("backfill", "Recompute partitions of the lake with the jobs' own code."),
     "demo": Area("demo", "Run the whole platform once on real input."),
 }
 
@@ -50,15 +47,12 @@ class LazyGroup(TyperGroup):
     """A group that knows its commands' names and imports only the one that is run."""
 
     def __init__(self, **attributes: Any) -> None:
+        """Make the group with a stub for every command."""
         super().__init__(**attributes)
         for name, area in COMMANDS.items():
-            self.commands[name] = TyperCommand(
-                name=name, help=area.help, callback=_never
-            )
+            self.commands[name] = TyperCommand(name=name, help=area.help, callback=_never)
 
-    def resolve_command(
-        self, ctx: Any, args: list[str]
-    ) -> tuple[str | None, Any, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the command to run with its arguments, imported."""
         if args and args[0] in COMMANDS:
             return args[0], load(args[0]), args[1:]
@@ -84,8 +78,7 @@ def load(name: str) -> Any:
         command.name = name
         return command
     raise AsknownError(
-        "ASKNOWN-CLI-002",
-        f"Expected {module.__name__} to define {name!r}, found nothing.",
+        "ASKNOWN-CLI-002", f"Expected {module.__name__} to define {name!r}, found nothing."
     )
 
 
@@ -102,26 +95,30 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.")
-    ] = False,
-) -> None:
-    """Market data that can be asked for as it is now and as it was known then."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from asknown.cli.output import output
 
         output("text").line(f"asknown {VERSION}")
         raise typer.Exit
 
 
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Market data that can be asked for as it is now and as it was known then."""
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; errors become one line on stderr."""
     try:
-        result = typer.main.get_command(app)(
-            arguments, prog_name="asknown", standalone_mode=False
-        )
+        result = typer.main.get_command(app)(arguments, prog_name="asknown", standalone_mode=False)
     except AsknownError as error:
         print(error, file=sys.stderr)
         return int(error.exit_code)

@@ -27,9 +27,7 @@ class Output(ABC):
     """Print results; commands never call print() themselves."""
 
     @abstractmethod
-    def table(
-        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-    ) -> None:
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Print rows under column names."""
 
     @abstractmethod
@@ -44,9 +42,7 @@ class Output(ABC):
 class TextOutput(Output):
     """Aligned columns, colours where the terminal has them."""
 
-    def table(
-        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-    ) -> None:
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Print a table without frames, so that it can be cut and pasted."""
         from rich import box
         from rich.console import Console
@@ -74,9 +70,7 @@ class TextOutput(Output):
 class JsonOutput(Output):
     """One JSON document on standard output."""
 
-    def table(
-        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-    ) -> None:
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Print a list of objects."""
         self._print([dict(zip(columns, row, strict=True)) for row in rows])
 
@@ -91,9 +85,7 @@ class JsonOutput(Output):
         import orjson
 
         options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-        sys.stdout.write(
-            orjson.dumps(value, default=str, option=options).decode() + "\n"
-        )
+        sys.stdout.write(orjson.dumps(value, default=str, option=options).decode() + "\n")
         sys.stdout.flush()
 
 
@@ -107,8 +99,7 @@ def output(fmt: Format | str) -> Output:
         chosen = Format(fmt)
     except ValueError:
         raise UsageError(
-            "ASKNOWN-CLI-001",
-            f"Expected an output format (text, json), was {str(fmt)!r}.",
+            "ASKNOWN-CLI-001", f"Expected an output format (text, json), was {str(fmt)!r}."
         ) from None
     return JsonOutput() if chosen is Format.JSON else TextOutput()
 

@@ -9,9 +9,9 @@ import typer
 
 from asknown.cli.output import Format, FormatOption, output
 
-_reference = typer.Typer(no_args_is_help=True, help="Load securities and corporate actions.")
-_load = typer.Typer(no_args_is_help=True, help="Load what a source knows about its instruments.")
-_symbol = typer.Typer(no_args_is_help=True, help="Resolve a symbol as of a date.")
+_reference = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+_load = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+_symbol = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 _reference.add_typer(_load, name="load")
 
 
@@ -19,6 +19,11 @@ def register(root: typer.Typer) -> None:
     """Add the commands of this area to `root`."""
     root.add_typer(_reference, name="reference")
     root.add_typer(_symbol, name="symbol")
+
+
+@_load.callback()
+def _load_group() -> None:
+    """Load what a source knows about its instruments."""
 
 
 @_reference.callback()
@@ -86,7 +91,8 @@ def _send(bundle: Any, fmt: Format) -> None:
 
     from asknown.contracts.registry import AvroCodec, RegistryClient
     from asknown.ingestion.clock import ClockReader
-    from asknown.ingestion.gateway import CHANGES, Gateway
+    from asknown.ingestion.event import CHANGES
+    from asknown.ingestion.gateway import Gateway
     from asknown.ingestion.reference_load import load
     from asknown.settings import settings
 

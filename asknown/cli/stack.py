@@ -42,12 +42,8 @@ def up(only: OnlyOption = "", fmt: FormatOption = Format.TEXT) -> None:
     printer = output(fmt)
 
     def report(outcome: Outcome) -> None:
-        seconds = (
-            f"{outcome.seconds:6.1f} s" if outcome.seconds >= 0.05 else "         "
-        )
-        printer.line(
-            f"  {outcome.name:<15} {outcome.state:<9} {seconds}  {outcome.url}".rstrip()
-        )
+        seconds = f"{outcome.seconds:6.1f} s" if outcome.seconds >= 0.05 else "         "
+        printer.line(f"  {outcome.name:<15} {outcome.state:<9} {seconds}  {outcome.url}".rstrip())
 
     outcomes = start([name for name in only.split(",") if name], report=report)
     if fmt is Format.JSON:
@@ -64,9 +60,7 @@ def down(fmt: FormatOption = Format.TEXT) -> None:
     if fmt is Format.JSON:
         printer.record({"stopped": stopped})
     else:
-        printer.line(
-            f"stopped {stopped} processes" if stopped else "nothing was running"
-        )
+        printer.line(f"stopped {stopped} processes" if stopped else "nothing was running")
 
 
 def status(
@@ -104,27 +98,19 @@ def doctor(fmt: FormatOption = Format.TEXT) -> None:
         printer.table("", columns, [(c.name, c.ok, c.found, c.mend) for c in checks])
     else:
         for check in checks:
-            printer.line(
-                f"  {'ok    ' if check.ok else 'FAILED'} {check.name:<22} {check.found}"
-            )
+            printer.line(f"  {'ok    ' if check.ok else 'FAILED'} {check.name:<22} {check.found}")
             if not check.ok:
                 printer.line(f"         {'':<22} mend: {check.mend}")
         failed = sum(not check.ok for check in checks)
-        printer.line(
-            f"{len(checks)} checks, {len(checks) - failed} passed, {failed} failed"
-        )
+        printer.line(f"{len(checks)} checks, {len(checks) - failed} passed, {failed} failed")
     if not all(check.ok for check in checks):
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
 
 def logs(
     service: Annotated[str, typer.Argument(help="A service, or one of its processes.")],
-    follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Keep printing.")
-    ] = False,
-    lines: Annotated[
-        int, typer.Option("-n", "--lines", min=0, help="How many lines.")
-    ] = 20,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many lines.")] = 20,
 ) -> None:
     """Show the end of a service's log."""
     from asknown.stack.logs import follow_logs, log_files, tail

@@ -49,6 +49,7 @@ class Difference:
     message: str
 
     def __str__(self) -> str:
+        """Return the place and what is wrong there."""
         return f"{self.path or '/'}: {self.message}"
 
 
@@ -64,9 +65,7 @@ def parse(text: str) -> Schema:
     try:
         source = json.loads(text)
     except ValueError as error:
-        raise UsageError(
-            "ASKNOWN-CONTRACT-020", f"Expected JSON, found: {error}."
-        ) from error
+        raise UsageError("ASKNOWN-CONTRACT-020", f"Expected JSON, found: {error}.") from error
     return _Parser().schema(source, "", "")
 
 
@@ -76,9 +75,7 @@ def canonical(text: str) -> str:
     Unlike Avro's parsing canonical form it keeps defaults, aliases and logical types, which decide
     how old data reads and what a number means.
     """
-    return json.dumps(
-        parse(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    return json.dumps(parse(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def differences(reader: str, writer: str) -> list[Difference]:
@@ -128,9 +125,7 @@ class _Parser:
             inner = self.schema(source[part], namespace, f"{path}/{part}")
             return {**_attributes(source), "type": kind, part: inner}
         inner = self._reference(kind, namespace, path)
-        extras = {
-            k: v for k, v in _attributes(source).items() if k not in ("type", "name")
-        }
+        extras = {k: v for k, v in _attributes(source).items() if k not in ("type", "name")}
         return {**extras, "type": inner} if extras and inner in _PRIMITIVES else inner
 
     def _reference(self, name: Any, namespace: str, path: str) -> str:
@@ -143,19 +138,13 @@ class _Parser:
         raise _invalid(path, f"a known type, found {name!r}")
 
     def _union(self, branches: list[Schema], namespace: str, path: str) -> list[Schema]:
-        parsed = [
-            self.schema(b, namespace, f"{path}/{i}") for i, b in enumerate(branches)
-        ]
+        parsed = [self.schema(b, namespace, f"{path}/{i}") for i, b in enumerate(branches)]
         kinds = [_identity(branch) for branch in parsed]
         if len(set(kinds)) != len(kinds) or "union" in kinds:
-            raise _invalid(
-                path, f"a union of different types that are no unions, found {kinds}"
-            )
+            raise _invalid(path, f"a union of different types that are no unions, found {kinds}")
         return parsed
 
-    def _named(
-        self, source: dict[str, Any], namespace: str, path: str
-    ) -> dict[str, Any]:
+    def _named(self, source: dict[str, Any], namespace: str, path: str) -> dict[str, Any]:
         if not isinstance(source.get("name"), str):
             raise _invalid(path, f"{source['type']} with a name")
         full = _full_name(source["name"], source.get("namespace", namespace))
@@ -166,9 +155,7 @@ class _Parser:
         result = {k: v for k, v in _attributes(source).items() if k != "namespace"}
         result["name"] = full
         if "aliases" in source:
-            result["aliases"] = sorted(
-                _full_name(alias, space) for alias in source["aliases"]
-            )
+            result["aliases"] = sorted(_full_name(alias, space) for alias in source["aliases"])
         required = {"enum": ("symbols", list), "fixed": ("size", int)}
         part, kind = required.get(source["type"], ("fields", list))
         if not isinstance(source.get(part), kind):
@@ -177,19 +164,11 @@ class _Parser:
             result["fields"] = self._fields(source["fields"], space, path)
         return result
 
-    def _fields(
-        self, fields: list[Any], namespace: str, path: str
-    ) -> list[dict[str, Any]]:
+    def _fields(self, fields: list[Any], namespace: str, path: str) -> list[dict[str, Any]]:
         parsed: list[dict[str, Any]] = []
         for field in fields:
-            if (
-                not isinstance(field, dict)
-                or "name" not in field
-                or "type" not in field
-            ):
-                raise _invalid(
-                    path, f"a field with name and type, found {json.dumps(field)[:60]}"
-                )
+            if not isinstance(field, dict) or "name" not in field or "type" not in field:
+                raise _invalid(path, f"a field with name and type, found {json.dumps(field)[:60]}")
             where = f"{path}/{field['name']}"
             inner = self.schema(field["type"], namespace, where)
             parsed.append({**_attributes(field), "type": inner})
@@ -205,9 +184,7 @@ class _Comparison:
     def __init__(self) -> None:
         self.readers: dict[str, Schema] = {}
         self.writers: dict[str, Schema] = {}
-        self.assumed: set[tuple[str, str]] = (
-            set()
-        )  # pairs under comparison: recursive types
+        self.assumed: set[tuple[str, str]] = set()  # pairs under comparison: recursive types
 
     def compare(self, reader: Schema, writer: Schema, path: str) -> list[Difference]:
         reader, writer = _look_up(reader, self.readers), _look_up(writer, self.writers)
@@ -219,24 +196,18 @@ class _Comparison:
         if kinds[0] != kinds[1]:
             if kinds[0] in _PROMOTIONS.get(kinds[1], ()):
                 return _logical(reader, writer, path)
-            return [
-                Difference(path, f"reader expects {kinds[0]}, writer wrote {kinds[1]}")
-            ]
+            return [Difference(path, f"reader expects {kinds[0]}, writer wrote {kinds[1]}")]
         compare: dict[str, Callable[[Schema, Schema, str], list[Difference]]] = {
             "record": self._record,
             "error": self._record,
             "enum": self._enum,
             "fixed": self._fixed,
             "array": lambda r, w, p: self.compare(r["items"], w["items"], f"{p}/items"),
-            "map": lambda r, w, p: self.compare(
-                r["values"], w["values"], f"{p}/values"
-            ),
+            "map": lambda r, w, p: self.compare(r["values"], w["values"], f"{p}/values"),
         }
         return compare.get(kinds[0], _logical)(reader, writer, path)
 
-    def _into_union(
-        self, branches: list[Schema], writer: Schema, path: str
-    ) -> list[Difference]:
+    def _into_union(self, branches: list[Schema], writer: Schema, path: str) -> list[Difference]:
         resolved = [_look_up(branch, self.readers) for branch in branches]
         # a branch of the writer's own type says more about what differs than the first one
         same = [b for b in resolved if _kind(b) == _kind(writer)]
@@ -264,28 +235,20 @@ class _Comparison:
             if source is not None:
                 found += self.compare(field["type"], source["type"], where)
             elif "default" not in field:
-                found.append(
-                    Difference(
-                        where, "reader's field has no default and was not written"
-                    )
-                )
+                found.append(Difference(where, "reader's field has no default and was not written"))
         return found
 
     def _enum(self, reader: Schema, writer: Schema, path: str) -> list[Difference]:
         found = _names_differ(reader, writer, path)
         unknown = [s for s in writer["symbols"] if s not in reader["symbols"]]
         if unknown and "default" not in reader:
-            found.append(
-                Difference(path, f"reader lacks the symbols {', '.join(unknown)}")
-            )
+            found.append(Difference(path, f"reader lacks the symbols {', '.join(unknown)}"))
         return found
 
     def _fixed(self, reader: Schema, writer: Schema, path: str) -> list[Difference]:
         found = _names_differ(reader, writer, path)
         if reader["size"] != writer["size"]:
-            sizes = (
-                f"reader expects {reader['size']} bytes, writer wrote {writer['size']}"
-            )
+            sizes = f"reader expects {reader['size']} bytes, writer wrote {writer['size']}"
             found.append(Difference(path, sizes))
         return found + _logical(reader, writer, path)
 
@@ -299,9 +262,7 @@ def _logical(reader: Schema, writer: Schema, path: str) -> list[Difference]:
             for s in both
         ]
         if shapes[0] != shapes[1]:
-            message = (
-                f"reader expects {_decimal(both[0])}, writer wrote {_decimal(both[1])}"
-            )
+            message = f"reader expects {_decimal(both[0])}, writer wrote {_decimal(both[1])}"
             return [Difference(path, message)]
     return []
 
@@ -316,11 +277,7 @@ def _names_differ(reader: Schema, writer: Schema, path: str) -> list[Difference]
     short = [schema["name"].rpartition(".")[2] for schema in (reader, writer)]
     if short[0] == short[1] or writer["name"] in reader.get("aliases", []):
         return []
-    return [
-        Difference(
-            path, f"reader expects {reader['name']}, writer wrote {writer['name']}"
-        )
-    ]
+    return [Difference(path, f"reader expects {reader['name']}, writer wrote {writer['name']}")]
 
 
 def _look_up(schema: Schema, known: dict[str, Schema]) -> Schema:
@@ -354,6 +311,4 @@ def _attributes(source: dict[str, Any]) -> dict[str, Any]:
 
 
 def _invalid(path: str, expected: str) -> UsageError:
-    return UsageError(
-        "ASKNOWN-CONTRACT-021", f"Expected {expected}.", where=path or "/"
-    )
+    return UsageError("ASKNOWN-CONTRACT-021", f"Expected {expected}.", where=path or "/")

@@ -6,10 +6,11 @@ too late: a market event is set aside as late, a change point is lost to the job
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -19,7 +20,16 @@ from asknown.settings import Settings
 
 _CHUNK = 2_000
 _TIMEOUT_SECONDS = 15.0
+_PAUSE_SECONDS = 0.25
+_PASSING = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
 
+Answer = TypeVar("Answer")
 Decode = Callable[[bytes], Mapping[str, Any]]
 
 
@@ -49,7 +59,7 @@ class ClockReader:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
-                "log_level": 3,
+                "log_level": 2,
             }
         )
 
@@ -112,15 +122,21 @@ class ClockReader:
 
     def _poll(self) -> Message | None:
         """Return the next record, None at the end of the partition."""
-        message = self._consumer.poll(_TIMEOUT_SECONDS)
-        if message is None:
-            raise self._unreachable("no record within the time allowed")
-        error = message.error()
-        if error is None:
-            return message
-        if error.code() == KafkaError._PARTITION_EOF:
-            return None
-        raise self._unreachable(error.str())
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        found = "no record within the time allowed"
+        while (left := deadline - time.monotonic()) > 0:
+            message = self._consumer.poll(left)
+            error = message.error() if message is not None else None
+            if message is None:
+                break
+            if error is None:
+                return message
+            if error.code() == KafkaError._PARTITION_EOF:
+                return None
+            found = error.str()
+            if not error.retriable():
+                break
+        raise self._unreachable(found)
 
     def _readable(self, message: Message) -> Mapping[str, Any] | None:
         value = message.value()
@@ -132,20 +148,26 @@ class ClockReader:
             return None  # poison carries no time
 
     def _partitions(self, topic: str) -> list[int]:
-        try:
-            found = self._consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
-        except KafkaException as error:
-            raise self._unreachable(str(error)) from error
-        return sorted(found.partitions)
+        found = self._patiently(lambda: self._consumer.list_topics(topic, _TIMEOUT_SECONDS))
+        return sorted(found.topics[topic].partitions)
 
     def _bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        try:
-            bounds = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
-            )
-        except KafkaException as error:
-            raise self._unreachable(str(error)) from error
+        where = TopicPartition(topic, partition)
+        bounds = self._patiently(
+            lambda: self._consumer.get_watermark_offsets(where, _TIMEOUT_SECONDS)
+        )
         return bounds or (0, 0)
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask again while the broker has no leader yet, as in its first seconds."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if not _passing(error) or time.monotonic() > deadline:
+                    raise self._unreachable(str(error)) from error
+            time.sleep(_PAUSE_SECONDS)
 
     def _unreachable(self, found: str) -> UnreachableError:
         return UnreachableError(
@@ -179,6 +201,11 @@ def iso(at_ms: int) -> str:
     """Return UTC milliseconds as ISO 8601."""
     moment = datetime.fromtimestamp(at_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _passing(error: KafkaException) -> bool:
+    found = error.args[0]
+    return isinstance(found, KafkaError) and found.code() in _PASSING
 
 
 def _milliseconds(value: Any) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SCHEMA_VERSION = 1
+CHANGES = "reference.entity_change"
 _SEPARATOR = "\x1f"
 
 

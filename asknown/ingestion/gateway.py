@@ -16,12 +16,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from asknown.contracts.catalog import HEARTBEAT, contract
 from asknown.contracts.registry import AvroCodec, RegistryClient
 from asknown.errors import AsknownError, UnreachableError, UsageError
-from asknown.ingestion.event import SCHEMA_VERSION, Event, Poison, envelope, event_id
+from asknown.ingestion.event import CHANGES, SCHEMA_VERSION, Event, Poison, envelope, event_id
 from asknown.ingestion.murmur2 import keys_by_partition, partition_of
 from asknown.settings import Settings
 
-CHANGES = "reference.entity_change"
-_CONNECT_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
 _FLUSH_SECONDS = 60.0
 _QUEUE_FULL_SECONDS = 60.0
 _POLL_EVERY = 512
@@ -58,7 +57,8 @@ def producer_config(settings: Settings) -> dict[str, str | int | float | bool]:
         "partitioner": "murmur2_random",
         "queue.buffering.max.messages": 200_000,
         "delivery.timeout.ms": 120_000,
-        "log_level": 3,
+        "reconnect.backoff.ms": 200,
+        "log_level": 2,  # a broker that is away is retried in silence, then reported once
     }
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from asknown.errors import UsageError
 from asknown.ingestion.clock import Beat, iso
-from asknown.ingestion.event import Event
-from asknown.ingestion.gateway import CHANGES, Gateway
+from asknown.ingestion.event import CHANGES, Event
+from asknown.ingestion.gateway import Gateway
 from asknown.ingestion.murmur2 import partition_of
 from asknown.reference.actions import Action
 from asknown.reference.bundle import ReferenceBundle

@@ -10,14 +10,33 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from asknown.errors import UsageError
-from asknown.ingestion.event import Delivery, Event, Settle
-from asknown.ingestion.gateway import CHANGES, Gateway
+from asknown.ingestion.event import CHANGES, Delivery, Event, Poison, Settle
 
 MARKET_TOPICS = ("raw.trade", "raw.quote", "raw.bar")
 CLOCK_TOPICS = (*MARKET_TOPICS, CHANGES)
 CLOSING_MS = 120_000
+
+
+class Sink(Protocol):
+    """What a replay needs of a `Gateway`."""
+
+    sent: int
+    heartbeats: int
+
+    def publish(self, event: Event) -> str:
+        """Send an event; return its id."""
+
+    def publish_bytes(self, poison: Poison) -> None:
+        """Send bytes as they are."""
+
+    def heartbeat(self, topics: Iterable[str], at_ms: int) -> None:
+        """Write a heartbeat into every partition of `topics`."""
+
+    def flush(self) -> None:
+        """Wait until everything is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +49,13 @@ class Pace:
 
     speed: float | None = None
     heartbeat_every_ms: int = 1000
-    settle_seconds: float = 3.0
+    settle_seconds: float = 5.0
     closing_ms: int = CLOSING_MS
+
+    @property
+    def beat_ms(self) -> int:
+        """Replay time between rounds of heartbeats: at most ten rounds a second of wall time."""
+        return max(self.heartbeat_every_ms, int((self.speed or 0) * 100))
 
     def __post_init__(self) -> None:
         if self.speed is not None and not self.speed > 0:
@@ -76,7 +100,7 @@ class _Clock:
 class Replay:
     """One run: deliveries in the order of their clock, heartbeats in between."""
 
-    def __init__(self, gateway: Gateway, pace: Pace) -> None:
+    def __init__(self, gateway: Sink, pace: Pace) -> None:
         self._gateway = gateway
         self._pace = pace
         self._clock = _Clock(pace.speed)
@@ -112,7 +136,7 @@ class Replay:
         A heartbeat says what the clock has reached, never what lies ahead. In real time a silent
         stretch gets all of its heartbeats; at full speed the last one says as much.
         """
-        every = self._pace.heartbeat_every_ms
+        every = self._pace.beat_ms
         if self._beat is None:
             self._first = at_ms
             self._beat = at_ms // every * every
@@ -142,7 +166,7 @@ class Replay:
 
 
 def replay(
-    gateway: Gateway, deliveries: Iterable[Delivery | Settle], pace: Pace | None = None
+    gateway: Sink, deliveries: Iterable[Delivery | Settle], pace: Pace | None = None
 ) -> Summary:
     """Send `deliveries` (ascending clock) through `gateway` at `pace`; return a summary."""
     return Replay(gateway, pace or Pace()).run(deliveries)

@@ -8,7 +8,7 @@ from typing import Any
 from asknown.contracts.registry import AvroCodec, RegistryClient
 from asknown.errors import UsageError
 from asknown.ingestion.clock import ClockReader, iso
-from asknown.ingestion.gateway import CHANGES
+from asknown.ingestion.event import CHANGES
 from asknown.settings import Settings
 
 
@@ -36,13 +36,15 @@ def meaning(settings: Settings, raw_key: str, at_ms: int) -> dict[str, Any]:
 
     Raises `UsageError` ASKNOWN-REFERENCE-021 when the key had no meaning by then.
     """
-    with RegistryClient(settings.registry_url) as registry:
-        with ClockReader(settings, AvroCodec(registry).decode) as reader:
-            rows = [
-                payload
-                for _, payload in reader.payloads(CHANGES)
-                if payload["raw_key"] == raw_key and _ms(payload["effective_time"]) <= at_ms
-            ]
+    with (
+        RegistryClient(settings.registry_url) as registry,
+        ClockReader(settings, AvroCodec(registry).decode) as reader,
+    ):
+        rows = [
+            payload
+            for _, payload in reader.payloads(CHANGES)
+            if payload["raw_key"] == raw_key and _ms(payload["effective_time"]) <= at_ms
+        ]
     if not rows:
         raise UsageError(
             "ASKNOWN-REFERENCE-021",

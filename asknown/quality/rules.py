@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from asknown.contracts.catalog import contract
 from asknown.errors import UsageError
 from asknown.quality.reasons import Reason
 from asknown.settings import CHECKOUT
@@ -98,11 +99,12 @@ _BOUNDS: Mapping[str, tuple[str, Callable[[Any, int], bool]]] = {
 
 @dataclass(frozen=True)
 class Range:
-    """Keep numbers within bounds; bounds are whole numbers."""
+    """Keep numbers within bounds; bounds are whole numbers, a missing `optional` value is fine."""
 
     names: tuple[str, ...]
     bounds: tuple[tuple[str, int], ...]
     integer: bool
+    optional: bool
 
     @property
     def requires(self) -> frozenset[str]:
@@ -111,8 +113,8 @@ class Range:
 
     @property
     def compares(self) -> frozenset[str]:
-        """Return the bounded columns."""
-        return frozenset(self.names)
+        """Return the bounded columns, unless they may be missing."""
+        return frozenset() if self.optional else frozenset(self.names)
 
     def sql(self, columns: Columns) -> str:
         """Return the violated bounds of each column, joined by OR."""
@@ -127,9 +129,11 @@ class Range:
 
     def violated(self, record: Mapping[str, Any]) -> bool:
         """Tell whether a value lies outside a bound."""
+        found = [_value(record, name) for name in self.names]
         return any(
-            _BOUNDS[kind][1](_value(record, name), bound)
-            for name in self.names
+            _BOUNDS[kind][1](value, bound)
+            for value in found
+            if not (self.optional and value is None)
             for kind, bound in self.bounds
         )
 
@@ -300,6 +304,8 @@ def _checks(entry: Mapping[str, Any], path: Path) -> Sequence[Check]:
                 return [Present(tuple(names), filled=True)]
             case {"present": [*names], **rest} if not rest:
                 return [Present(tuple(names), filled=False)]
+            case {"required_by": str(topic), **rest} if not rest:
+                return [_required_by(topic)]
             case {"range": {"columns": [*names], **rest}} if rest:
                 return [_range(tuple(names), {str(k): v for k, v in rest.items()})]
             case {"ordered": {"lower": [*lower], "upper": [*upper], **rest}} if not rest:
@@ -318,10 +324,20 @@ def _checks(entry: Mapping[str, Any], path: Path) -> Sequence[Check]:
 
 def _range(names: tuple[str, ...], bounds: dict[str, Any]) -> Range:
     integer = bool(bounds.pop("integer", False))
+    optional = bool(bounds.pop("optional", False))
     unknown = set(bounds) - set(_BOUNDS)
     if unknown or not bounds:
         raise ValueError(f"unknown bounds: {sorted(unknown)}")
-    return Range(names, tuple((kind, int(bound)) for kind, bound in bounds.items()), integer)
+    wanted = tuple((kind, int(bound)) for kind, bound in bounds.items())
+    return Range(names, wanted, integer, optional)
+
+
+def _required_by(topic: str) -> Present:
+    """Require what a later contract cannot leave out and the raw record has under that name."""
+    later = contract(topic)
+    raw = {f.name for f in contract(f"raw.{later.topic.dataset}").payload}
+    strict = [f.name for f in later.payload if not f.nullable and f.name in raw]
+    return Present(tuple(f"{PAYLOAD}{name}" for name in strict), filled=False)
 
 
 def _unreadable(entry: object, path: Path) -> UsageError:

@@ -158,7 +158,7 @@ class History:
         last = max(past, key=lambda one: (one.end or 0, one.start), default=None)
         if last is not None and last.ended_by is FactKind.DELIST:
             return self._row(last, at_ms, known_at, Status.DELISTED)
-        fact = min(about, key=lambda one: one.valid_from)
+        fact = min(about, key=lambda one: (one.known_from, one.valid_from))
         return ChangePoint(
             raw_key=raw_key,
             effective_time=at_ms,
@@ -171,7 +171,7 @@ class History:
             split_factor=1.0,
             share_factor=1.0,
             factor_version=0,
-            known_from=fact.known_from,
+            known_from=last.end_known_from if last is not None else fact.known_from,
         )
 
     def _row(
@@ -179,6 +179,7 @@ class History:
     ) -> ChangePoint:
         fact = holder.fact
         factors, version, since = self._factors(fact.listing_id, at_ms, known_at)
+        known = holder.known_from if status is Status.LISTED else holder.end_known_from
         return ChangePoint(
             raw_key=fact.raw_key,
             effective_time=at_ms,
@@ -191,7 +192,7 @@ class History:
             split_factor=float(factors.split),
             share_factor=float(factors.share),
             factor_version=version,
-            known_from=max(holder.known_from, since),
+            known_from=max(known, since),
         )
 
 

@@ -1,4 +1,4 @@
-"""What the API may read: an allow-list of tables and columns. No identifier comes from a request."""
+"""What the API may read: tables and columns on an allow-list, none of which a request names."""
 
 from __future__ import annotations
 

@@ -111,12 +111,12 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     errors = [
         ParameterError(
             pointer=".".join(str(part) for part in found["loc"]),
-            expected=str(found["msg"]),
+            expected=str(found["msg"]).removeprefix("Value error, ").removeprefix("expected "),
             found=str(found.get("input"))[:_FOUND_LIMIT],
         )
         for found in error.errors()
     ]
-    detail = "; ".join(f"{e.pointer}: {e.expected}, found {e.found!r}" for e in errors)
+    detail = "; ".join(f"{e.pointer}: expected {e.expected}, found {e.found!r}" for e in errors)
     return _answer(
         request,
         HTTPStatus.UNPROCESSABLE_ENTITY,

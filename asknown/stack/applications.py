@@ -14,50 +14,30 @@ def loader_service(config: Settings) -> Service:
     """Return the loader from Kafka to ClickHouse as a service."""
     port = config.port(config.loader_metrics_port)
     url = f"http://{config.host}:{port}/metrics"
-    return _python_service(
-        config,
-        "loader",
-        "asknown.storage.loader",
-        url,
-        port,
-        ("kafka", "registry", "clickhouse"),
+    return Service(
+        name="loader",
+        url=url,
+        ready=partial(_answers, url),
+        processes=(_process(config, "loader", "asknown.storage.loader"),),
+        ports=(port,),
+        needs=("kafka", "registry", "clickhouse"),
     )
 
 
 def api_service(config: Settings) -> Service:
     """Return the API as a service."""
-    port = config.port(config.api_port)
-    service = _python_service(
-        config,
-        "api",
-        "asknown.serving.main",
-        f"{config.api_url}/healthz",
-        port,
-        ("clickhouse",),
-    )
-    return Service(**{**vars(service), "url": config.api_url})
-
-
-def _python_service(
-    config: Settings,
-    name: str,
-    module: str,
-    probe: str,
-    port: int,
-    needs: tuple[str, ...],
-) -> Service:
-    process = Process(
-        name=name, command=python_module(module), environment=environment(config)
-    )
     return Service(
-        name=name,
-        url=probe,
-        ready=partial(_answers, probe),
-        processes=(process,),
-        ports=(port,),
-        needs=needs,
-        timeout=60.0,
+        name="api",
+        url=config.api_url,
+        ready=partial(_answers, f"{config.api_url}/healthz"),
+        processes=(_process(config, "api", "asknown.serving.main"),),
+        ports=(config.port(config.api_port),),
+        needs=("clickhouse",),
     )
+
+
+def _process(config: Settings, name: str, module: str) -> Process:
+    return Process(name=name, command=python_module(module), environment=environment(config))
 
 
 def _answers(url: str) -> str:

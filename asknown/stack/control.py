@@ -53,10 +53,7 @@ Report = Callable[[Outcome], None]
 
 
 def up(
-    only: Sequence[str] = (),
-    *,
-    config: Settings | None = None,
-    report: Report = lambda _: None,
+    only: Sequence[str] = (), *, config: Settings | None = None, report: Report = lambda _: None
 ) -> list[Outcome]:
     """Start what does not run yet and return when all of it is ready.
 
@@ -79,15 +76,11 @@ def up(
 
     with _one_at_a_time(paths):
         if supervisor.pid() is None:
-            sweep(
-                paths
-            )  # what a killed supervisor left would hold the ports and the files
+            sweep(paths)  # what a killed supervisor left would hold the ports and the files
         _check_ports(config, wanted, supervisor)
         for service in wanted:
             service.prepare()
-        supervisor.ensure(
-            [process for service in every for process in service.processes]
-        )
+        supervisor.ensure([process for service in every for process in service.processes])
         for wave in _waves(wanted):
             _start(wave, supervisor, note)
             for step in steps(config, [service.name for service in wave]):
@@ -107,9 +100,7 @@ def down(*, config: Settings | None = None) -> int:
         if supervisor.pid() is not None:
             # users of a service before the service: what is asked for last is stopped first
             clients = [
-                n
-                for n in running
-                if n not in ("kafka", "postgres", "clickhouse", "registry")
+                n for n in running if n not in ("kafka", "postgres", "clickhouse", "registry")
             ]
             supervisor.stop(clients)
             supervisor.stop([n for n in running if n not in clients])
@@ -135,9 +126,7 @@ def _one_at_a_time(paths: Paths) -> Iterator[None]:
         yield
 
 
-def _check_ports(
-    config: Settings, wanted: Sequence[Service], supervisor: Supervisor
-) -> None:
+def _check_ports(config: Settings, wanted: Sequence[Service], supervisor: Supervisor) -> None:
     """Refuse to start when somebody else listens on one of our ports."""
     rows = supervisor.states()
     for service in wanted:
@@ -168,9 +157,7 @@ def _waves(wanted: Sequence[Service]) -> Iterator[list[Service]]:
 def _start(wave: Sequence[Service], supervisor: Supervisor, note: Report) -> None:
     """Start a group together and report each service as it becomes ready."""
     began = time.monotonic()
-    fresh = {
-        s.name: [p.name for p in s.processes if supervisor.start(p.name)] for s in wave
-    }
+    fresh = {s.name: [p.name for p in s.processes if supervisor.start(p.name)] for s in wave}
     with ThreadPoolExecutor(max(len(wave), 1)) as pool:
         futures: dict[Future[None], Service] = {
             pool.submit(_await_ready, service, supervisor): service for service in wave
@@ -225,7 +212,9 @@ def _missing(service: Service, rows: dict[str, Any], exits: dict[str, int]) -> s
                 if stamp not in exits:
                     exits[stamp] = 0
                     exits[process.name] = exits.get(process.name, 0) + 1
-            return f"{process.name} is {row.get('statename', 'not known')} {row.get('spawnerr', '')}"
+            return (
+                f"{process.name} is {row.get('statename', 'not known')} {row.get('spawnerr', '')}"
+            )
     return service.ready()
 
 
@@ -237,13 +226,7 @@ def _state(service: Service, rows: dict[str, Any]) -> State:
     if service.external:
         missing = service.ready()
         return State(
-            service.name,
-            "unreachable" if missing else "external",
-            service.url,
-            missing,
-            (),
-            0,
-            0,
+            service.name, "unreachable" if missing else "external", service.url, missing, (), 0, 0
         )
     mine = [rows.get(process.name, {}) for process in service.processes]
     running = [row for row in mine if row.get("statename") in _UP]
@@ -260,9 +243,7 @@ def _condition(
         return "stopped", ""
     if len(running) < len(mine):
         names = [
-            p.name
-            for p, row in zip(service.processes, mine, strict=True)
-            if row not in running
+            p.name for p, row in zip(service.processes, mine, strict=True) if row not in running
         ]
         return "failing", f"down: {', '.join(names)}; asknown logs {names[0]}"
     missing = service.ready()

@@ -21,10 +21,12 @@ class FlinkRest:
     """
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
+        """Prepare a client; nothing is sent yet."""
         self.url = url
         self._client = httpx2.Client(base_url=url, timeout=timeout)
 
     def __enter__(self) -> FlinkRest:
+        """Return the client itself."""
         return self
 
     def __exit__(
@@ -33,6 +35,7 @@ class FlinkRest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Close the connection."""
         self.close()
 
     def close(self) -> None:
@@ -62,14 +65,10 @@ class FlinkRest:
         entries: list[Json] = body.get("exceptionHistory", {}).get("entries", [])
         return entries
 
-    def metrics(
-        self, job_id: str, vertex_id: str, names: tuple[str, ...]
-    ) -> dict[str, float]:
+    def metrics(self, job_id: str, vertex_id: str, names: tuple[str, ...]) -> dict[str, float]:
         """Return the sums over all subtasks of a vertex' metrics."""
         path = f"/jobs/{job_id}/vertices/{vertex_id}/subtasks/metrics"
-        rows = self._request(
-            "GET", path, params={"get": ",".join(names), "agg": "sum"}
-        ).json()
+        rows = self._request("GET", path, params={"get": ",".join(names), "agg": "sum"}).json()
         return {row["id"]: float(row["sum"]) for row in rows}
 
     def taskmanagers(self) -> list[Json]:
@@ -81,9 +80,7 @@ class FlinkRest:
         """Ask for a job to be cancelled; returns before it is."""
         self._request("PATCH", f"/jobs/{job_id}", params={"mode": "cancel"})
 
-    def stop_with_savepoint(
-        self, job_id: str, directory: str, timeout: float = 120.0
-    ) -> str:
+    def stop_with_savepoint(self, job_id: str, directory: str, timeout: float = 120.0) -> str:
         """Stop a job after a savepoint of all its state, and return where that is.
 
         Raises:

@@ -35,11 +35,7 @@ def flink_service(config: Settings) -> Service:
     taskmanagers = tuple(
         Process(
             name=f"taskmanager-{number}",
-            command=(
-                "/bin/bash",
-                str(home / "bin" / "taskmanager.sh"),
-                "start-foreground",
-            ),
+            command=("/bin/bash", str(home / "bin" / "taskmanager.sh"), "start-foreground"),
             environment={**variables, "FLINK_IDENT_STRING": f"asknown-{number}"},
         )
         for number in workers
@@ -82,17 +78,9 @@ def prepare_home(config: Settings) -> None:
     libraries = [jar for jar in connectors if jar not in tools]
     _link(home / "lib", [*sorted((distribution / "lib").glob("*.jar")), *libraries])
     _link(home / "opt", [*sorted((distribution / "opt").glob("*.jar")), *tools])
-    _link(
-        home / "plugins",
-        sorted(p for p in (distribution / "plugins").iterdir() if p.is_dir()),
-    )
+    _link(home / "plugins", sorted(p for p in (distribution / "plugins").iterdir() if p.is_dir()))
     _link(paths.flink / "python", [CHECKOUT / name for name in SHIPPED])
-    folders = (
-        paths.checkpoints,
-        paths.savepoints,
-        paths.flink / "tmp",
-        paths.logs / "flink",
-    )
+    folders = (paths.checkpoints, paths.savepoints, paths.flink / "tmp", paths.logs / "flink")
     for folder in (*folders, paths.run / "flink"):
         folder.mkdir(parents=True, exist_ok=True)
     _configure(config)
@@ -104,9 +92,7 @@ def distribution_folder() -> Path:
     Raises:
         AsknownError: pyflink is not installed.
     """
-    found = find_spec(
-        "pyflink"
-    )  # found, not imported: only jobs and udfs may import it
+    found = find_spec("pyflink")  # found, not imported: only jobs and udfs may import it
     if found is None or found.origin is None:
         raise AsknownError(
             "ASKNOWN-STACK-020",

@@ -24,9 +24,7 @@ _SUBMITTED = re.compile(r"JobID ([0-9a-f]{32})")
 _ENDED = ("FINISHED", "CANCELED", "FAILED", "SUSPENDED")
 _POLL_SECONDS = 0.25
 _NOTE_SECONDS = 10.0
-_MAX_FAILURES = (
-    3  # restarts before the first checkpoint that make a submission a failure
-)
+_MAX_FAILURES = 3  # restarts before the first checkpoint that make a submission a failure
 
 Note = Callable[[str], None]
 
@@ -104,17 +102,13 @@ def job_id_of(config: Settings, rest: FlinkRest, name: str) -> str:
     Raises:
         UsageError: no running job fits, or several do.
     """
-    live = {
-        row["jid"]: row["name"] for row in rest.jobs() if row["state"] not in _ENDED
-    }
+    live = {row["jid"]: row["name"] for row in rest.jobs() if row["state"] not in _ENDED}
     record = submitted(config).get(name, {})
     if record.get("job_id") in live:
         return str(record["job_id"])
-    fitting = [
-        jid for jid, title in live.items() if title == name or jid.startswith(name)
-    ]
+    fitting = [jid for jid, title in live.items() if title == name or jid.startswith(name)]
     if len(fitting) == 1:
-        return fitting[0]
+        return str(fitting[0])
     known = ", ".join(sorted({*live.values(), *live})) or "none"
     raise UsageError(
         "ASKNOWN-JOB-003",
@@ -139,18 +133,13 @@ def latest_checkpoint(config: Settings, name: str) -> str:
             where=str(folder),
             hint=f"asknown job submit {name} without --restore",
         )
-    return (
-        f"file://{max(complete, key=lambda path: int(path.name.removeprefix('chk-')))}"
-    )
+    return f"file://{max(complete, key=lambda path: int(path.name.removeprefix('chk-')))}"
 
 
 def command(job: Submission, main: Path, config: Settings) -> list[str]:
     """Return the `flink run` command line of a submission."""
     home = Paths.of(config).flink / "home"
-    options = {
-        **job.options,
-        **({"execution.runtime-mode": "BATCH"} if job.batch else {}),
-    }
+    options = {**job.options, **({"execution.runtime-mode": "BATCH"} if job.batch else {})}
     line = ["/bin/bash", str(home / "bin" / "flink"), "run", "-d"]
     line += ["-m", f"{config.host}:{config.port(config.flink_port)}"]
     line += [f"-D{key}={value}" for key, value in options.items()]
@@ -178,9 +167,7 @@ def _main_program(job: Submission) -> Path:
 
 
 def _require_room(job: Submission, rest: FlinkRest, config: Settings) -> None:
-    live = {
-        row["jid"]: row["state"] for row in rest.jobs() if row["state"] not in _ENDED
-    }
+    live = {row["jid"]: row["state"] for row in rest.jobs() if row["state"] not in _ENDED}
     known = submitted(config).get(job.name, {}).get("job_id")
     if known in live:
         raise UsageError(
@@ -189,10 +176,7 @@ def _require_room(job: Submission, rest: FlinkRest, config: Settings) -> None:
             where=f"{rest.url}/#/job/running/{known}/overview",
             hint=f"asknown job stop {job.name}",
         )
-    free, wanted = (
-        rest.overview()["slots-available"],
-        job.parallelism or config.job_parallelism,
-    )
+    free, wanted = (rest.overview()["slots-available"], job.parallelism or config.job_parallelism)
     if free < wanted:
         raise AsknownError(
             "ASKNOWN-JOB-005",
@@ -210,11 +194,7 @@ def _flink_run(job: Submission, main: Path, config: Settings, note: Note) -> str
     noted = began
     with log.open("w") as file:
         client = subprocess.Popen(
-            line,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=flink_environment(config),
-            cwd=CHECKOUT,
+            line, stdout=file, stderr=subprocess.STDOUT, env=flink_environment(config), cwd=CHECKOUT
         )
         try:
             while client.poll() is None:
@@ -222,13 +202,9 @@ def _flink_run(job: Submission, main: Path, config: Settings, note: Note) -> str
                 now = time.monotonic()
                 if now - noted > _NOTE_SECONDS:
                     noted = now
-                    note(
-                        f"{job.name}: flink run is planning the job, {now - began:.0f} s so far"
-                    )
+                    note(f"{job.name}: flink run is planning the job, {now - began:.0f} s so far")
                 if now - began > job.timeout:
-                    raise _failure(
-                        job, f"flink run has not ended after {job.timeout:.0f} s", log
-                    )
+                    raise _failure(job, f"flink run has not ended after {job.timeout:.0f} s", log)
         finally:
             if client.poll() is None:
                 client.kill()
@@ -236,9 +212,7 @@ def _flink_run(job: Submission, main: Path, config: Settings, note: Note) -> str
     text = log.read_text(errors="replace")
     ids = _SUBMITTED.findall(text)
     if client.returncode != 0 or not ids:
-        raise _failure(
-            job, "\n  ".join(root_cause(text)) or "flink run said nothing", log
-        )
+        raise _failure(job, "\n  ".join(root_cause(text)) or "flink run said nothing", log)
     return str(ids[-1])
 
 
@@ -257,9 +231,7 @@ def _remember(config: Settings, job: Submission, job_id: str) -> None:
 
 def _failure(job: Submission, cause: str, log: Path) -> AsknownError:
     return AsknownError(
-        "ASKNOWN-JOB-006",
-        f"{job.name} did not start:\n  {cause}\n",
-        hint=f"whole trace: {log}",
+        "ASKNOWN-JOB-006", f"{job.name} did not start:\n  {cause}\n", hint=f"whole trace: {log}"
     )
 
 
@@ -267,12 +239,7 @@ class _Watch:
     """Follow a submitted job until it is up, has ended, or has failed."""
 
     def __init__(
-        self,
-        job: Submission,
-        job_id: str,
-        rest: FlinkRest,
-        config: Settings,
-        note: Note,
+        self, job: Submission, job_id: str, rest: FlinkRest, config: Settings, note: Note
     ) -> None:
         self.job, self.job_id, self.rest, self.note = job, job_id, rest, note
         self.log = Paths.of(config).logs / f"failure-{job.name}.log"
@@ -288,15 +255,10 @@ class _Watch:
             if detail["state"] == "FINISHED":
                 return running or now - began, None, "FINISHED"
             self._fail_if_broken(detail["state"])
-            if (
-                running is None
-                and tasks
-                and all(task in ("RUNNING", "FINISHED") for task in tasks)
-            ):
+            if running is None and tasks and all(task in ("RUNNING", "FINISHED") for task in tasks):
                 running = now - began
-            if running is not None and not self.job.batch:
-                if self.rest.checkpoints(self.job_id)["counts"]["completed"]:
-                    return running, now - began, "RUNNING"
+            if running is not None and self._has_checkpoint():
+                return running, now - began, "RUNNING"
             if now - noted > _NOTE_SECONDS:
                 noted = now
                 self.note(self._waiting_for(running, tasks, now - began))
@@ -304,9 +266,13 @@ class _Watch:
                 self._give_up(self._waiting_for(running, tasks, now - began))
             time.sleep(_POLL_SECONDS)
 
-    def _waiting_for(
-        self, running: float | None, tasks: list[str], seconds: float
-    ) -> str:
+    def _has_checkpoint(self) -> bool:
+        """Whether a streaming job has completed a checkpoint; a batch job never does."""
+        return not self.job.batch and bool(
+            self.rest.checkpoints(self.job_id)["counts"]["completed"]
+        )
+
+    def _waiting_for(self, running: float | None, tasks: list[str], seconds: float) -> str:
         if running is None:
             up = sum(task == "RUNNING" for task in tasks)
             what = f"{up} of {len(tasks)} tasks run"

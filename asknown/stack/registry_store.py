@@ -47,6 +47,7 @@ class IncompatibleError(Exception):
     """A new version breaks the subject's compatibility level."""
 
     def __init__(self, level: Level, differences: list[Difference]) -> None:
+        """Take the level and what breaks it."""
         super().__init__(f"{level}: " + "; ".join(str(d) for d in differences))
         self.differences = differences
 
@@ -55,6 +56,7 @@ class Store:
     """Schemas, subjects and levels; safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
+        """Open the file, making it where there is none."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -90,16 +92,13 @@ class Store:
             if broken:
                 raise IncompatibleError(level, broken)
             db.execute(
-                "INSERT OR IGNORE INTO schema (canonical, text) VALUES (?, ?)",
-                (identity, text),
+                "INSERT OR IGNORE INTO schema (canonical, text) VALUES (?, ?)", (identity, text)
             )
             row = db.execute(
                 "SELECT id, text FROM schema WHERE canonical = ?", (identity,)
             ).fetchone()
             number = earlier[-1].version + 1 if earlier else 1
-            db.execute(
-                "INSERT INTO version VALUES (?, ?, ?)", (subject, number, row[0])
-            )
+            db.execute("INSERT INTO version VALUES (?, ?, ?)", (subject, number, row[0]))
             return Version(subject, number, row[0], row[1])
 
     def find(self, subject: str, text: str) -> Version | None:
@@ -122,9 +121,7 @@ class Store:
     def schema(self, schema_id: int) -> str | None:
         """Return the text of a schema, or None."""
         with self._transaction() as db:
-            row = db.execute(
-                "SELECT text FROM schema WHERE id = ?", (schema_id,)
-            ).fetchone()
+            row = db.execute("SELECT text FROM schema WHERE id = ?", (schema_id,)).fetchone()
             return None if row is None else str(row[0])
 
     def uses(self, schema_id: int) -> list[Version]:
@@ -141,12 +138,12 @@ class Store:
     def set_level(self, level: Level, subject: str = "") -> None:
         """Set the level of a subject, or with '' of all that have none."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO level VALUES (?, ?)", (subject, str(level))
-            )
+            db.execute("INSERT OR REPLACE INTO level VALUES (?, ?)", (subject, str(level)))
 
 
-_SELECT = "SELECT v.subject, v.version, s.id, s.text FROM version v JOIN schema s ON s.id = v.schema_id"
+_SELECT = (
+    "SELECT v.subject, v.version, s.id, s.text FROM version v JOIN schema s ON s.id = v.schema_id"
+)
 
 
 def _find(db: sqlite3.Connection, subject: str, identity: str) -> Version | None:

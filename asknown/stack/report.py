@@ -26,12 +26,8 @@ class StackReport:
     @property
     def healthy(self) -> bool:
         """Whether everything that was started works, and no submitted job is missing."""
-        broken = any(
-            s.state in ("failing", "starting", "unreachable") for s in self.services
-        )
-        return not broken and all(
-            job["state"] not in ("missing", "FAILED") for job in self.jobs
-        )
+        broken = any(s.state in ("failing", "starting", "unreachable") for s in self.services)
+        return not broken and all(job["state"] not in ("missing", "FAILED") for job in self.jobs)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -42,19 +38,14 @@ class StackReport:
         """Print it for a person."""
         columns = ("service", "state", "up s", "MB", "address", "")
         rows = [
-            (s.name, s.state, s.uptime_seconds, s.rss_mb, s.url, s.detail)
-            for s in self.services
+            (s.name, s.state, s.uptime_seconds, s.rss_mb, s.url, s.detail) for s in self.services
         ]
         printer.table("", columns, rows)
-        live = [
-            job for job in self.jobs if job["state"] not in ("FINISHED", "CANCELED")
-        ]
+        live = [job for job in self.jobs if job["state"] not in ("FINISHED", "CANCELED")]
         if live:
             columns = ("job", "state", "for s", "checkpoints", "failures", "id")
             keys = ("name", "state", "duration_s", "checkpoints", "failures", "job_id")
-            printer.table(
-                "", columns, [tuple(job[key] for key in keys) for job in live]
-            )
+            printer.table("", columns, [tuple(job[key] for key in keys) for job in live])
         for job in live:
             if job["state"] == "missing":
                 printer.line(
@@ -66,9 +57,7 @@ class StackReport:
 def stack_report(config: Settings) -> StackReport:
     """Ask every service and Flink how they are."""
     services = status(config=config)
-    ready = any(
-        s.name == "flink" and s.state in ("ready", "external") for s in services
-    )
+    ready = any(s.name == "flink" and s.state in ("ready", "external") for s in services)
     return StackReport(services, job_rows(config) if ready else [])
 
 
@@ -124,10 +113,4 @@ def environment_lines(config: Settings) -> list[str]:
     return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
 
 
-__all__ = [
-    "StackReport",
-    "UnreachableError",
-    "environment_lines",
-    "job_rows",
-    "stack_report",
-]
+__all__ = ["StackReport", "UnreachableError", "environment_lines", "job_rows", "stack_report"]

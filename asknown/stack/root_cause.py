@@ -6,12 +6,8 @@ import re
 
 MAX_LINES = 8
 _CAUSE = re.compile(r"^\s*Caused by: (?P<text>.+)$")
-_FRAME = re.compile(
-    r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)'
-)
-_PYTHON_ERROR = re.compile(
-    r"^(?:[A-Za-z_][\w.]*)(?:Error|Exception|Interrupt|Exit)\b.*$"
-)
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)')
+_PYTHON_ERROR = re.compile(r"^(?:[A-Za-z_][\w.]*)(?:Error|Exception|Interrupt|Exit)\b.*$")
 _OURS = re.compile(r"(?:^|/)(?P<path>(?:jobs|asknown|udfs|bench|tests)/\S+)$")
 _THEIRS = re.compile(r"site-packages|/lib/python3|^<")
 _GATEWAY = re.compile(r"^: (?P<text>\S+.*)$")  # how py4j introduces the Java exception
@@ -30,7 +26,7 @@ def root_cause(trace: str) -> list[str]:
     lines.
     """
     lines = trace.splitlines()
-    found = [*_python(lines), *_java(lines)]
+    found = [*_python(lines), *_java(lines)] or _outermost(lines)
     if not found:
         found = [line.strip() for line in lines if line.strip()]
     return list(dict.fromkeys(found))[:MAX_LINES]
@@ -38,9 +34,7 @@ def root_cause(trace: str) -> list[str]:
 
 def _python(lines: list[str]) -> list[str]:
     """Return our frames and the error of the last Python traceback."""
-    starts = [
-        i for i, line in enumerate(lines) if "Traceback (most recent call last)" in line
-    ]
+    starts = [i for i, line in enumerate(lines) if "Traceback (most recent call last)" in line]
     if not starts:
         return []
     frames: list[str] = []
@@ -67,16 +61,14 @@ def _source(lines: list[str], index: int) -> str:
 
 def _java(lines: list[str]) -> list[str]:
     """Return what the gateway was told, and the innermost cause with the rest of its message."""
-    said = [
-        _shorten(match["text"]) for line in lines if (match := _GATEWAY.match(line))
-    ][-1:]
+    said = [_shorten(match["text"]) for line in lines if (match := _GATEWAY.match(line))][-1:]
     causes = [
         (number, match["text"])
         for number, line in enumerate(lines)
         if (match := _CAUSE.match(line)) and not _EMPTY.search(line)
     ]
     if not causes:
-        return said or _outermost(lines)
+        return said
     number, text = causes[-1]
     found = [_shorten(text)]
     for line in lines[number + 1 :]:
@@ -93,9 +85,7 @@ def _outermost(lines: list[str]) -> list[str]:
     """Return the first line of a Java trace without causes; nothing when it is no Java trace."""
     if not any(line.lstrip().startswith("at ") for line in lines):
         return []
-    useful = [
-        line.strip() for line in lines if line.strip() and not _EMPTY.search(line)
-    ]
+    useful = [line.strip() for line in lines if line.strip() and not _EMPTY.search(line)]
     return [_shorten(useful[0])] if useful else []
 
 

@@ -28,8 +28,7 @@ def secret(name: str, config: Settings | None = None) -> str:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            "ASKNOWN-STACK-002",
-            f"Expected a secret's name like 'clickhouse_reader', was {name!r}.",
+            "ASKNOWN-STACK-002", f"Expected a secret's name like 'clickhouse_reader', was {name!r}."
         )
     config = config or settings()
     configured = getattr(config, f"{name}_password", SecretStr(""))

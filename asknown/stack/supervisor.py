@@ -15,15 +15,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import Faults, SupervisorTransport
+import psutil
+from supervisor.xmlrpc import (  # type: ignore[import-untyped]  # it ships no types
+    Faults,
+    SupervisorTransport,
+)
 
 from asknown.errors import AsknownError
 from asknown.stack.paths import Paths
 from asknown.stack.process import Process
 
-_SOCKET_LIMIT = (
-    100  # bytes; the kernel takes 107 and supervisor adds a suffix while it binds
-)
+_SOCKET_LIMIT = 100  # bytes; the kernel takes 107 and supervisor adds a suffix while it binds
 _RUNNING = ("RUNNING", "STARTING", "BACKOFF")
 
 
@@ -61,9 +63,7 @@ def configuration(paths: Paths, processes: Sequence[Process]) -> str:
 
 def _program(paths: Paths, process: Process, position: int) -> list[str]:
     # env(1) rather than supervisor's environment=, which cannot hold every value
-    variables = [
-        f"{name}={value}" for name, value in sorted(process.environment.items())
-    ]
+    variables = [f"{name}={value}" for name, value in sorted(process.environment.items())]
     command = shlex.join(["/usr/bin/env", *variables, *process.command])
     return [
         f"[program:{process.name}]",
@@ -93,6 +93,7 @@ class Supervisor:
     """One supervisord and what it runs."""
 
     def __init__(self, paths: Paths) -> None:
+        """Prepare to talk to the stack of these folders; starts nothing."""
         self.paths = paths
         self.config = paths.run / "supervisord.conf"
 
@@ -133,8 +134,7 @@ class Supervisor:
             if fault.faultCode == Faults.ALREADY_STARTED:
                 return False
             raise AsknownError(
-                "ASKNOWN-STACK-031",
-                f"Expected {name} to start, found: {fault.faultString}",
+                "ASKNOWN-STACK-031", f"Expected {name} to start, found: {fault.faultString}"
             ) from fault
         return True
 
@@ -147,19 +147,21 @@ class Supervisor:
         while time.monotonic() < end:
             states = self.states()
             if not any(
-                states.get(n, {}).get("statename") in (*_RUNNING, "STOPPING")
-                for n in names
+                states.get(n, {}).get("statename") in (*_RUNNING, "STOPPING") for n in names
             ):
                 return
             time.sleep(0.1)
 
     def shutdown(self, timeout: float = 60.0) -> bool:
         """Stop everything and the daemon; whether the daemon has gone."""
+        pid = self.pid()
+        if pid is None:
+            return True
         with contextlib.suppress(OSError, xmlrpc.client.Error):
             self._call("shutdown")
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            if self.pid() is None and not socket_path(self.paths).exists():
+            if not _runs(pid):
                 return True
             time.sleep(0.1)
         return False
@@ -167,16 +169,8 @@ class Supervisor:
     def _launch(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             socket_path(self.paths).unlink()  # a killed daemon leaves it behind
-        command = [
-            sys.executable,
-            "-m",
-            "supervisor.supervisord",
-            "-c",
-            str(self.config),
-        ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd="/"
-        )
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
         end = time.monotonic() + 15
         while done.returncode == 0 and time.monotonic() < end:
             if self.pid() is not None:
@@ -207,3 +201,10 @@ class Supervisor:
             yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
         finally:
             transport.close()
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process is alive; one that only waits to be reaped is not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    return False

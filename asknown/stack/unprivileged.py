@@ -41,7 +41,5 @@ def _prefix() -> tuple[str, ...]:
         )
     plain = (tool, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     # a container may have dropped the capability; then the folders' own rights must do
-    trial = subprocess.run(
-        [*plain, *_REACH, "/bin/true"], capture_output=True, check=False
-    )
+    trial = subprocess.run([*plain, *_REACH, "/bin/true"], capture_output=True, check=False)
     return (*plain, *_REACH) if trial.returncode == 0 else plain

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,14 +20,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from asknown.contracts.catalog import HEARTBEAT, Topic, contracts
-from asknown.errors import UnreachableError
+from asknown.errors import AsknownError, UnreachableError
 from asknown.settings import Settings, settings
 
 HEARTBEAT_KEY = f"{HEARTBEAT}-".encode()
 REQUEST_TIMEOUT_S = 30.0
 BATCH = 10_000
+POLL_S = 0.05
 DRAIN_TIMEOUT_S = 600.0
 HOUR_MS = 3_600_000
+
+Place = tuple[str, int]  # topic, partition
 
 
 def is_heartbeat(key: bytes | None) -> bool:
@@ -118,28 +122,27 @@ def _configure(admin: AdminClient, topics: list[Topic]) -> list[str]:
 
 
 class TopicReader:
-    """Read all committed records of one topic, from its start on; call `drain` to catch up.
+    """Read all committed records of topics, from their start on; call `drain` to catch up.
 
     Transaction markers and aborted records are never seen. Not for use by several threads.
     """
 
-    def __init__(self, topic: str, config: Settings | None = None) -> None:
-        self.topic = topic
+    def __init__(self, topics: Iterable[str], config: Settings | None = None) -> None:
+        self._topics = tuple(topics)
         self._config = config or settings()
-        self._open: set[int] = set()
+        self._open: set[Place] = set()
+        self._positions: dict[Place, int] = {}
         self._consumer = Consumer(
             {
                 "bootstrap.servers": self._config.bootstrap_servers,
-                "group.id": "asknown.reader",
+                "group.id": "asknown.reader",  # required by the client; nothing is committed
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
-                "fetch.max.bytes": 16 * 1024 * 1024,
                 "queued.max.messages.kbytes": 64 * 1024,
             }
         )
-        self._positions: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         """Return the reader itself."""
@@ -159,90 +162,73 @@ class TopicReader:
         self._consumer.close()
 
     def drain(self, take: Callable[[Message], None], *, timeout_s: float = DRAIN_TIMEOUT_S) -> None:
-        """Pass every new record to `take`, up to the end as it is when the end is reached.
+        """Pass every new record to `take`, up to the ends as they are when they are reached.
 
-        Raises `UnreachableError` ASKNOWN-KAFKA-001 when the broker does not answer or the end is
+        Raises `UnreachableError` ASKNOWN-KAFKA-001 when the broker does not answer or the ends are
         not reached in time; what was read until then is not read again.
         """
         try:
             self._assign()
             deadline = time.monotonic() + timeout_s
             while self._open and time.monotonic() < deadline:
-                for message in self._consumer.consume(BATCH, timeout=0.2):
+                for message in self._consumer.consume(BATCH, timeout=POLL_S):
                     self._see(message, take)
         except KafkaException as error:
             raise _unreachable(self._config, error) from error
         if self._open:
-            found = f"partitions {sorted(self._open)} of {self.topic} not read in {timeout_s:.0f} s"
+            found = f"{sorted(self._open)} not read to the end in {timeout_s:.0f} s"
             raise _unreachable(self._config, found)
 
     def _assign(self) -> None:
         """Start all partitions again behind what was read; this also asks for their ends anew."""
-        found = self._consumer.list_topics(self.topic, timeout=REQUEST_TIMEOUT_S)
-        topic = found.topics[self.topic]
-        if topic.error is not None:
-            raise KafkaException(topic.error)
-        self._open = set(topic.partitions)
-        begin = [TopicPartition(self.topic, p, self._positions.get(p, 0)) for p in self._open]
-        self._consumer.assign(begin)
+        known = self._consumer.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+        missing = [topic for topic in self._topics if topic not in known]
+        if missing:
+            raise AsknownError(
+                "ASKNOWN-KAFKA-002",
+                f"expected topics {', '.join(missing)}, found none of these names.",
+                where=self._config.bootstrap_servers,
+                hint="`asknown up` creates the topics.",
+            )
+        self._open = {(topic, p) for topic in self._topics for p in known[topic].partitions}
+        self._consumer.assign(
+            [TopicPartition(*place, self._positions.get(place, 0)) for place in self._open]
+        )
 
     def _see(self, message: Message, take: Callable[[Message], None]) -> None:
         error = message.error()
-        partition: int = message.partition()  # type: ignore[assignment]  # set on every record
+        place: Any = (message.topic(), message.partition())
+        offset: Any = message.offset()
         if error is None:
-            self._positions[partition] = message.offset() + 1  # type: ignore[operator]
+            self._positions[place] = offset + 1
             take(message)
         elif error.code() == KafkaError._PARTITION_EOF:
-            self._positions[partition] = message.offset()  # type: ignore[assignment]
-            self._open.discard(partition)
+            self._positions[place] = offset
+            self._open.discard(place)
         elif error.fatal() or not error.retriable():
             raise KafkaException(error)
 
 
-class RecordCounter:
-    """Count the data records of one topic per partition; heartbeats are left out."""
+def count_by_partition(topic: str, config: Settings | None = None) -> dict[int, int]:
+    """Return how many data records each partition holds; partitions without any are absent.
 
-    def __init__(self, topic: str, config: Settings | None = None) -> None:
-        self._reader = TopicReader(topic, config)
-        self.partitions: dict[int, int] = {}
+    Data are committed records that are no heartbeats; undecodable ones count.
+    """
+    counts: Counter[int] = Counter()
 
-    @property
-    def total(self) -> int:
-        """Return the number of data records counted so far."""
-        return sum(self.partitions.values())
-
-    def advance(self) -> int:
-        """Count what has been added since the last call and return the new total."""
-        self._reader.drain(self._take)
-        return self.total
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._reader.close()
-
-    def _take(self, message: Message) -> None:
+    def take(message: Message) -> None:
         if not is_heartbeat(message.key()):
             partition: Any = message.partition()
-            self.partitions[partition] = self.partitions.get(partition, 0) + 1
+            counts[partition] += 1
+
+    with TopicReader([topic], config) as reader:
+        reader.drain(take)
+    return dict(counts)
 
 
 def count_records(topic: str, config: Settings | None = None) -> int:
     """Return how many data records a topic holds: committed, no heartbeats, no markers."""
-    counter = RecordCounter(topic, config)
-    try:
-        return counter.advance()
-    finally:
-        counter.close()
-
-
-def count_by_partition(topic: str, config: Settings | None = None) -> dict[int, int]:
-    """Return how many data records each partition holds; partitions without any are absent."""
-    counter = RecordCounter(topic, config)
-    try:
-        counter.advance()
-        return dict(counter.partitions)
-    finally:
-        counter.close()
+    return sum(count_by_partition(topic, config).values())
 
 
 def _unreachable(config: Settings, found: object) -> UnreachableError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from asknown.errors import AsknownError
 from asknown.quality.ledger import Ledger, all_closed
 from asknown.settings import Settings, settings
 from asknown.storage import clickhouse, iceberg
-from asknown.storage.kafka import RecordCounter, TopicReader, is_heartbeat
+from asknown.storage.kafka import TopicReader, is_heartbeat
 
 DATASETS = ("trade", "quote", "bar")
 LANE_TOPICS = {
@@ -26,6 +26,8 @@ LANE_TOPICS = {
     "late": "late.event",
     "quarantined": "quarantine.event",
 }
+_LANES = frozenset(LANE_TOPICS.values())
+RAW = "raw."
 COMPACTED = "compact"
 
 
@@ -88,7 +90,12 @@ class Reading:
             "difference": total.difference,
             "stores_equal": self.stores_equal,
             "topics": [
-                {"topic": topic, **vars(ledger), "closed": ledger.closed}
+                {
+                    "topic": topic,
+                    **vars(ledger),
+                    "difference": ledger.difference,
+                    "closed": ledger.closed,
+                }
                 for topic, ledger in self.ledgers.items()
             ],
             "stores": [{**vars(row), "equal": row.equal} for row in self.stores],
@@ -96,42 +103,19 @@ class Reading:
         }
 
 
-class LaneCounter:
-    """Count the records of a lane by the raw topic they came from, and by reason."""
-
-    def __init__(self, topic: str, config: Settings) -> None:
-        self._reader = TopicReader(topic, config)
-        self._codec = AvroCodec(RegistryClient(config.registry_url))
-        self.topics: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
-
-    def advance(self) -> None:
-        """Count what has been added since the last call."""
-        self._reader.drain(self._take)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._reader.close()
-
-    def _take(self, message: Message) -> None:
-        if is_heartbeat(message.key()):
-            return
-        payload = self._codec.decode(message.value())["payload"]
-        self.topics[payload["topic"]] += 1
-        self.reasons[payload["reason"]] += 1
-
-
-@dataclass
 class Collector:
     """Read all counts; a second reading only reads what was added. Use as a context manager."""
 
-    config: Settings = field(default_factory=settings)
-
-    def __post_init__(self) -> None:
-        """Open one counter for each topic; nothing is read yet."""
-        lanes = set(LANE_TOPICS.values())
-        self._lanes = {topic: LaneCounter(topic, self.config) for topic in lanes}
-        self._topics = {t: RecordCounter(t, self.config) for t in contracts() if t not in lanes}
+    def __init__(self, config: Settings | None = None) -> None:
+        self._config = config or settings()
+        names = list(contracts())
+        self._raw = TopicReader([n for n in names if n.startswith(RAW)], self._config)
+        self._rest = TopicReader([n for n in names if not n.startswith(RAW)], self._config)
+        self._registry = RegistryClient(self._config.registry_url)
+        self._codec = AvroCodec(self._registry)
+        self._records: Counter[str] = Counter()  # by topic
+        self._origins: Counter[tuple[str, str]] = Counter()  # by lane topic and raw topic
+        self._reasons: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         """Return the collector itself."""
@@ -144,8 +128,20 @@ class Collector:
         trace: TracebackType | None,
     ) -> None:
         """Close every connection."""
-        for counter in (*self._lanes.values(), *self._topics.values()):
-            counter.close()
+        self._raw.close()
+        self._rest.close()
+        self._registry.close()
+
+    def _take(self, message: Message) -> None:
+        if is_heartbeat(message.key()):
+            return
+        topic: Any = message.topic()
+        self._records[topic] += 1
+        if topic in _LANES:
+            payload = self._codec.decode(message.value())["payload"]
+            self._origins[topic, payload["topic"]] += 1
+            if topic == LANE_TOPICS["quarantined"]:
+                self._reasons[payload["reason"]] += 1
 
     def read(self) -> Reading:
         """Count everything now.
@@ -153,22 +149,19 @@ class Collector:
         Raw topics are read last: what is on its way then shows as a difference above zero, never
         as a record too many. Raises `UnreachableError` when a store does not answer.
         """
-        for lane in self._lanes.values():
-            lane.advance()
-        for topic in sorted(self._topics, key=lambda name: name.startswith("raw.")):
-            self._topics[topic].advance()
-        ledgers = {f"raw.{dataset}": self._ledger(dataset) for dataset in DATASETS}
-        reasons = dict(self._lanes[LANE_TOPICS["quarantined"]].reasons.most_common())
-        return Reading(ledgers, self._stores(), reasons)
+        self._rest.drain(self._take)
+        self._raw.drain(self._take)
+        ledgers = {f"{RAW}{dataset}": self._ledger(dataset) for dataset in DATASETS}
+        return Reading(ledgers, self._stores(), dict(self._reasons.most_common()))
 
     def _ledger(self, dataset: str) -> Ledger:
-        raw = f"raw.{dataset}"
-        lanes = {lane: self._lanes[topic].topics[raw] for lane, topic in LANE_TOPICS.items()}
-        normalized = self._topics[f"normalized.{dataset}"].total
-        return Ledger(raw=self._topics[raw].total, normalized=normalized, **lanes)
+        raw = f"{RAW}{dataset}"
+        lanes = {lane: self._origins[topic, raw] for lane, topic in LANE_TOPICS.items()}
+        normalized = self._records[f"normalized.{dataset}"]
+        return Ledger(raw=self._records[raw], normalized=normalized, **lanes)
 
     def _stores(self) -> tuple[StoreCount, ...]:
-        served = _clickhouse_counts(self.config)
+        served = _clickhouse_counts(self._config)
         rows = []
         for name, c in contracts().items():
             final, stored = served.get(c.topic.table, (None, None))
@@ -176,19 +169,14 @@ class Collector:
                 StoreCount(
                     topic=name,
                     table=c.topic.table,
-                    kafka=self._kafka_count(name),
-                    iceberg=_iceberg_count(c.topic.table, self.config),
+                    kafka=self._records[name],
+                    iceberg=_iceberg_count(c.topic.table, self._config),
                     clickhouse=final,
                     clickhouse_rows=stored,
                     compared=c.topic.cleanup != COMPACTED,
                 )
             )
         return tuple(rows)
-
-    def _kafka_count(self, topic: str) -> int:
-        if topic in self._lanes:
-            return self._lanes[topic].topics.total()
-        return self._topics[topic].total
 
 
 def _iceberg_count(table: str, config: Settings) -> int:

@@ -108,6 +108,26 @@ class Lane:
         self.retry_at = now + self.pause
 
 
+def insert_block(connection: Client, table: str, block: Block) -> None:
+    """Insert a block; the same block sent again, after whatever failure, changes nothing."""
+    database, _, name = table.partition(".")
+    connection.insert_arrow(
+        name,
+        block.rows.combine_chunks(),
+        database=database,
+        settings={**INSERT_SETTINGS, "insert_deduplication_token": block.token},
+    )
+
+
+def running_inserts(connection: Client) -> int:
+    """Return how many inserts of any loader ClickHouse is working on now."""
+    query = (
+        "SELECT count() FROM system.processes"
+        " WHERE Settings['log_comment'] = {comment:String} AND query_kind = 'Insert'"
+    )
+    return int(connection.query(query, parameters={"comment": COMMENT}).result_rows[0][0])
+
+
 class Loader:
     """The loader process: one loop over all topics. `stop` ends it between two blocks."""
 
@@ -116,7 +136,8 @@ class Loader:
         self._stop = stop
         self._contracts = [c for c in contracts().values() if c.topic.namespace != BRONZE]
         # One attempt: while the registry is away, this loop's own waiting keeps other lanes going.
-        self._codec = AvroCodec(RegistryClient(config.registry_url, attempts=1))
+        self._registry = RegistryClient(config.registry_url, attempts=1)
+        self._codec = AvroCodec(self._registry)
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._connection: Client
         self._consumer: Consumer
@@ -142,6 +163,8 @@ class Loader:
                     measured = now
         finally:
             consumer.close()
+            connection.close()
+            self._registry.close()
         log.info("stopped")
 
     def _insist(self, what: str, attempt: Callable[[], T]) -> T | None:
@@ -158,11 +181,7 @@ class Loader:
 
     def _connect(self) -> Client:
         connection = clickhouse.client("writer", settings=self._config)
-        running = connection.query(
-            "SELECT count() FROM system.processes"
-            " WHERE Settings['log_comment'] = {comment:String} AND query_kind = 'Insert'",
-            parameters={"comment": COMMENT},
-        ).result_rows[0][0]
+        running = running_inserts(connection)
         if running:
             connection.close()
             raise AsknownError(
@@ -233,7 +252,9 @@ class Loader:
                 lane.taken = len(lane.records)
                 lane.block = lane.builder.build(lane.partition, lane.records)
             if lane.block is not None:
-                self._insert(lane.table, lane.block)
+                insert_block(self._connection, lane.table, lane.block)
+                ROWS.labels(lane.topic).inc(lane.block.rows.num_rows)
+                BLOCKS.labels(lane.topic).inc()
         except Exception as error:  # never lose, never skip: any failure is tried again
             if not lane.pause:
                 self._consumer.pause([place])
@@ -253,17 +274,6 @@ class Loader:
         if lane.pause:
             self._consumer.resume([place])
         lane.done()
-
-    def _insert(self, table: str, block: Block) -> None:
-        database, _, name = table.partition(".")
-        self._connection.insert_arrow(
-            name,
-            block.rows.combine_chunks(),
-            database=database,
-            settings={**INSERT_SETTINGS, "insert_deduplication_token": block.token},
-        )
-        ROWS.labels(block.topic).inc(block.rows.num_rows)
-        BLOCKS.labels(block.topic).inc()
 
     def _measure_lag(self) -> None:
         for place in self._consumer.position([TopicPartition(*key) for key in self._lanes]):

@@ -15,10 +15,11 @@ from jobs.runtime.tables import Tables
 
 
 def main() -> None:
-    """Recompute the days [--from, --to) and wait for the commit."""
+    """Recompute the days [first, end) and wait for the commit."""
     parser = argparse.ArgumentParser(prog="backfill")
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, required=True)
-    parser.add_argument("--to", dest="end", type=date.fromisoformat, required=True)
+    # Not --from: Flink's client takes that for its own --fromSavepoint.
+    parser.add_argument("--first-day", dest="first", type=date.fromisoformat, required=True)
+    parser.add_argument("--end-day", dest="end", type=date.fromisoformat, required=True)
     parser.add_argument("--parallelism", type=int, default=1)
     chosen = parser.parse_args()
     env = environment.bounded("backfill", chosen.parallelism)

@@ -46,7 +46,13 @@ def build(tables: Tables, session: SessionSql) -> dict[str, str]:
         overdue = f"{fit} AND is_late AND source <> 'heartbeat'"
         late.append(_aside(tables, f"late_{dataset}", overdue, "'LATE_BEYOND_WATERMARK'", unread))
         duplicate.append(
-            _aside(tables, f"duplicate_{dataset}", "is_duplicate", "'DUPLICATE'", placed)
+            _aside(
+                tables,
+                f"duplicate_{dataset}",
+                "is_duplicate AND source <> 'heartbeat'",
+                "'DUPLICATE'",
+                placed,
+            )
         )
     outputs["quarantine.event"] = tables.union("quarantine_event", quarantine)
     outputs["late.event"] = tables.union("late_event", late)

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from asknown.reference import calendars
 
 _EPOCH = date(1970, 1, 1)
+_FIRST_CODE = ord("A")  # above '.' and ' '
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,32 @@ def render(sessions: Mapping[str, Iterable[Session]]) -> SessionSql:
 
 
 def pack(sessions: Mapping[str, Iterable[Session]]) -> str:
-    """Return the calendars as base64 of gzipped lines; equal input gives equal text."""
-    lines = []
+    """Return the calendars as base64 of gzipped lines; equal input gives equal text.
+
+    A line `S code phase start end ...` is a kind of day, in milliseconds since midnight UTC; a line
+    `V venue first_day codes` is a venue, one code a day from that epoch day on, '.' when closed.
+    There are few kinds of day, so decades of sessions fit into a string constant of the JVM.
+    """
+    kinds: dict[str, str] = {}
+    venues = []
     for venue in sorted(sessions):
-        for session in sorted(sessions[venue], key=lambda s: s.trade_date):
-            day = (session.trade_date - _EPOCH).days
-            midnight = int(
-                datetime.combine(session.trade_date, datetime.min.time(), UTC).timestamp() * 1000
+        days = {
+            (session.trade_date - _EPOCH).days: kinds.setdefault(
+                _kind(session), chr(_FIRST_CODE + len(kinds))
             )
-            spans = " ".join(
-                f"{p.name} {p.start_ms - midnight} {p.end_ms - midnight}" for p in session.phases
-            )
-            lines.append(f"{venue} {day} {spans}")
+            for session in sessions[venue]
+        }
+        if days:
+            codes = "".join(days.get(day, ".") for day in range(min(days), max(days) + 1))
+            venues.append(f"V {venue} {min(days)} {codes}")
+    lines = [*(f"S {code} {kind}" for kind, code in kinds.items()), *venues]
     return base64.b64encode(gzip.compress("\n".join(lines).encode(), mtime=0)).decode()
+
+
+def _kind(session: Session) -> str:
+    start = datetime.combine(session.trade_date, datetime.min.time(), UTC)
+    midnight = int(start.timestamp() * 1000)
+    return " ".join(f"{p.name} {p.start_ms - midnight} {p.end_ms - midnight}" for p in session.phases)
 
 
 def open_days(venue: str, first: date) -> list[Session]:

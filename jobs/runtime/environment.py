@@ -14,13 +14,14 @@ _PLANNER = {
     "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
     "table.exec.sink.not-null-enforcer": "ERROR",
     "pipeline.object-reuse": "true",
-    "pipeline.generic-types": "false",
 }
 _STREAM = {
     "execution.runtime-mode": "STREAMING",
     "execution.checkpointing.mode": "EXACTLY_ONCE",
     "state.backend.type": "hashmap",
     "table.exec.iceberg.use-v2-sink": "true",
+    # Kryo on the hot path must be an error. (Iceberg's batch writer needs it for its file lists.)
+    "pipeline.generic-types": "false",
 }
 FUNCTIONS = {
     "REPEATED_OFFSETS": "asknown.flink.RepeatedOffsets",
@@ -29,8 +30,8 @@ FUNCTIONS = {
 }
 
 
-def streaming(run: RunConfig) -> TableEnvironment:
-    """Return the environment of a live job."""
+def streaming(run: RunConfig, **extra: str) -> TableEnvironment:
+    """Return the environment of a live job; `extra` sets further options."""
     return _environment(
         {
             **_PLANNER,
@@ -38,6 +39,7 @@ def streaming(run: RunConfig) -> TableEnvironment:
             "pipeline.name": run.job,
             "parallelism.default": str(run.parallelism),
             "execution.checkpointing.interval": f"{run.checkpoint_interval_ms} ms",
+            **extra,
         }
     )
 

@@ -28,7 +28,7 @@ def source_view(env: TableEnvironment, run: RunConfig, topic: str, *, keep_extra
     name = topic.replace(".", "_")
     env.execute_sql(
         f"CREATE TEMPORARY TABLE `{name}_topic` ({_source_columns(c, keep_extra)}, "
-        f"`raw_bytes` BYTES, `decode_error` STRING, {_COORDINATES}, {_watermark(c)}) "
+        f"`raw_bytes` BYTES, `decode_error` STRING, {_COORDINATES}, {watermark(c)}) "
         f"WITH ({_options(_source_options(run, c))})"
     )
     env.execute_sql(
@@ -78,7 +78,8 @@ def _source_columns(c: Contract, keep_extra: bool) -> str:
     return f"{envelope}, `payload` ROW<{payload}>"
 
 
-def _watermark(c: Contract) -> str:
+def watermark(c: Contract) -> str:
+    """Return the WATERMARK clause of the topic's tables."""
     if c.topic.name == "reference.entity_change":
         # Change points lie in the future at will; only a heartbeat says that time has passed.
         expression = f"CASE WHEN source = '{HEARTBEAT}' THEN event_time END"

@@ -26,7 +26,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def burner(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process of a stack in `tmp_path` that burns 0.3 s after it is let go."""
+    """Start a process of a stack in `tmp_path` that burns 0.3 s after it is let go."""
     environment = {**os.environ, MARKER: str(tmp_path)}
     program = "input()\n" + BURN
     with subprocess.Popen(
@@ -63,16 +63,21 @@ def test_processes_of_a_stack_are_counted_by_role_and_no_others(
 @pytest.mark.parametrize(
     ("command", "role"),
     [
-        ("java -cp a.jar kafka.Kafka server.properties", "broker"),
-        ("java org.apache.flink...StandaloneSessionClusterEntrypoint --x", "jobmanager"),
-        ("java org.apache.flink.runtime.taskexecutor.TaskManagerRunner", "taskmanager"),
+        ("/usr/bin/java -cp a.jar kafka.Kafka server.properties", "broker"),
+        (
+            "/x/java org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+            "jobmanager",
+        ),
+        ("/x/java org.apache.flink.runtime.taskexecutor.TaskManagerRunner -D a=b", "taskmanager"),
         ("/x/.venv/bin/python -m pyflink.fn_execution.beam.beam_boot", "python"),
-        ("java org.apache.flink.client.cli.CliFrontend run -py x.py", "client"),
-        ("/bin/bash jobmanager.sh", "other"),
+        ("/x/java org.apache.flink.client.cli.CliFrontend run -pyexec /x/python", "client"),
+        ("/bin/bash /x/bin/flink run -pyexec /x/bin/python", "other"),
+        ("/usr/bin/env PATH=/x/python/bin /bin/bash jobmanager.sh", "other"),
+        ("", "other"),
     ],
 )
 def test_role_of_a_command_is_its_part_in_the_stack(command: str, role: str) -> None:
-    assert role_of(command) == role
+    assert role_of(command.split()) == role
 
 
 @given(st.integers(1_000, 10_000_000), st.floats(1, 1e6), st.floats(0, 60))

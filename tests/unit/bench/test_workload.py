@@ -180,7 +180,7 @@ def test_columns_of_records_with_nulls_equal_what_was_written() -> None:
 def test_columns_of_a_cut_record_are_refused() -> None:
     a = arrivals(SMALL, population(SMALL))
     trade = encode.records(encode.TradeEncoder(1, population(SMALL)).matrix(a, np.arange(3)))
-    with pytest.raises(columns.Undecodable):
+    with pytest.raises(columns.UndecodableError):
         columns.decode([*trade, trade[0][:50]], generate.schema(generate.TRADE), ("event_id",))
 
 

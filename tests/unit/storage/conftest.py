@@ -87,19 +87,17 @@ class ClickHouseServer:
         config.write_text(_CONFIG.replace("users.xml", str(self.folder / "users.xml")))
         (self.folder / "users.xml").write_text(_USERS)
         port = self.settings.clickhouse_url.rpartition(":")[2]
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", _START, str(self.settings.home / LIBRARY)),
-                f"--path={self.folder / 'data'}",
-                f"--http_port={port}",
-                "--listen_host=127.0.0.1",
-                f"--config-file={config}",
-                f"--query={_FOREVER}",
-            ],
-            env={**os.environ, "TZ": "UTC"},
-            stdout=(self.folder / "server.log").open("ab"),
-            stderr=subprocess.STDOUT,
-        )
+        command = [
+            *(sys.executable, "-c", _START, str(self.settings.home / LIBRARY)),
+            f"--path={self.folder / 'data'}",
+            f"--http_port={port}",
+            "--listen_host=127.0.0.1",
+            f"--config-file={config}",
+            f"--query={_FOREVER}",
+        ]
+        with (self.folder / "server.log").open("ab") as log:
+            environment = {**os.environ, "TZ": "UTC"}
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         wait_until(self.answers)
 
     def answers(self) -> bool:
@@ -139,3 +137,41 @@ def clickhouse(clickhouse_settings: Settings, tmp_path: Path) -> Iterator[ClickH
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Start Kafka and the registry for the session; yields the variables that address them."""
+    folder = tmp_path_factory.mktemp("stack")
+    environment = {
+        **os.environ,
+        "ASKNOWN_DATA_DIR": str(folder),
+        "ASKNOWN_PORT_OFFSET": str(free_stack_offset()),
+    }
+    command = [sys.executable, "-m", "asknown.cli.main"]
+    try:
+        up = [*command, "up", "--only", "kafka,registry"]
+        subprocess.run(up, env=environment, check=True, timeout=120, capture_output=True)
+        yield environment
+    finally:
+        subprocess.run(
+            [*command, "down"], env=environment, check=False, timeout=60, capture_output=True
+        )
+
+
+def free_stack_offset() -> int:
+    """Return an offset at which every default port of the stack is free now."""
+    ports = [value for name, value in Settings() if name.endswith("_port")]
+    for offset in range(11_000, 40_000, 97):
+        if all(_is_free(port + offset) for port in ports):
+            return offset
+    raise AssertionError("no free ports for a stack")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -18,8 +18,9 @@ import org.apache.flink.table.data.StringData;
 /**
  * The sessions of every venue, as jobs/normalize/sessions.py packs them into a literal of the query.
  *
- * <p>Packed text, one session a line: {@code venue epoch_day phase start end [phase start end]...},
- * sorted by start; start and end in milliseconds since midnight UTC of that day, half open.
+ * <p>A line {@code S code phase start end ...} is a kind of day, in milliseconds since midnight UTC;
+ * a line {@code V venue first_day codes} is a venue, one code a day from that epoch day on, '.' when
+ * closed. Spans are half open.
  */
 final class SessionCalendar {
 
@@ -69,36 +70,44 @@ final class SessionCalendar {
   }
 
   private static Map<StringData, Venue> unpack(String literal) {
-    Map<StringData, List<Span>> spans = new HashMap<>();
     byte[] zipped = Base64.getDecoder().decode(literal);
+    Map<Character, String[]> kinds = new HashMap<>();
+    Map<StringData, Venue> venues = new HashMap<>();
     try (BufferedReader lines =
         new BufferedReader(
             new InputStreamReader(
                 new GZIPInputStream(new ByteArrayInputStream(zipped)), StandardCharsets.UTF_8))) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         String[] words = line.split(" ");
-        int day = Integer.parseInt(words[1]);
-        List<Span> own =
-            spans.computeIfAbsent(StringData.fromString(words[0]), v -> new ArrayList<>());
-        for (int i = 2; i < words.length; i += 3) {
-          long midnight = day * 86_400_000L;
-          own.add(
-              new Span(
-                  midnight + Long.parseLong(words[i + 1]),
-                  midnight + Long.parseLong(words[i + 2]),
-                  day,
-                  StringData.fromString(words[i])));
+        if (words[0].equals("S")) {
+          kinds.put(words[1].charAt(0), words);
+        } else {
+          StringData name = StringData.fromString(words[1]);
+          venues.put(name, venue(Integer.parseInt(words[2]), words[3], kinds));
         }
       }
     } catch (IOException e) {
       throw new UncheckedIOException("ASKNOWN-SESSION-001 the packed calendar is unreadable", e);
     }
-    Map<StringData, Venue> venues = new HashMap<>();
-    spans.forEach(
-        (venue, own) ->
-            venues.put(
-                venue,
-                new Venue(own.stream().mapToLong(Span::start).toArray(), own.toArray(new Span[0]))));
     return venues;
+  }
+
+  private static Venue venue(int firstDay, String codes, Map<Character, String[]> kinds) {
+    List<Span> spans = new ArrayList<>();
+    for (int i = 0; i < codes.length(); i++) {
+      if (codes.charAt(i) == '.') {
+        continue;
+      }
+      int day = firstDay + i;
+      long midnight = day * 86_400_000L;
+      String[] kind = kinds.get(codes.charAt(i));
+      for (int word = 2; word < kind.length; word += 3) {
+        long start = midnight + Long.parseLong(kind[word + 1]);
+        long end = midnight + Long.parseLong(kind[word + 2]);
+        spans.add(new Span(start, end, day, StringData.fromString(kind[word])));
+      }
+    }
+    return new Venue(
+        spans.stream().mapToLong(Span::start).toArray(), spans.toArray(new Span[0]));
   }
 }

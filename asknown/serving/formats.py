@@ -1,0 +1,128 @@
+"""Write a page as JSON, CSV or Arrow, whichever the client accepts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from fastapi import Response
+
+from asknown.serving.parameters import iso
+from asknown.serving.problems import ApiError
+from asknown.serving.rows import Answer
+
+
+class Format(StrEnum):
+    """Media types of a page."""
+
+    JSON = "application/json"
+    CSV = "text/csv"
+    ARROW = "application/vnd.apache.arrow.stream"
+
+
+_DECIMAL = pa.decimal128(38, 8)
+_TIME = pa.timestamp("ms", tz="UTC")
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    **dict.fromkeys(("event_time", "ingest_time", "bar_start"), _TIME),
+    **dict.fromkeys(("price_factor", "split_factor", "share_factor"), pa.float64()),
+    **dict.fromkeys(("factor_version", "revision", "interval_seconds"), pa.int32()),
+    **dict.fromkeys(("sequence", "event_count"), pa.int64()),
+    "trade_date": pa.date32(),
+}
+
+
+def negotiate(accept: str) -> Format:
+    """Return the format a client likes best; JSON where it does not mind.
+
+    Raises ApiError 406 when it accepts none of ours.
+    """
+    wishes = []
+    for number, item in enumerate(accept.split(",")):
+        media, *parameters = (part.strip().lower() for part in item.split(";"))
+        quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        wishes.append((-_number(quality), number, media))
+    for negative, _, media in sorted(wishes):
+        if negative == 0:
+            continue
+        for offered in Format:
+            if media in ("", "*/*", offered.value, f"{offered.value.partition('/')[0]}/*"):
+                return offered
+    raise ApiError(
+        HTTPStatus.NOT_ACCEPTABLE,
+        "ASKNOWN-API-406",
+        f"Accept: expected one of {', '.join(Format)}, found {accept[:100]!r}.",
+    )
+
+
+def render(answer: Answer, wanted: Format, next_url: str | None) -> Response:
+    """Return a page; `Link: rel=next` names the next one in every format."""
+    writers: dict[Format, Callable[[Answer], bytes]] = {
+        Format.JSON: as_json,
+        Format.CSV: as_csv,
+        Format.ARROW: as_arrow,
+    }
+    headers = {"Vary": "Accept", "Asknown-Known-At": answer.meta["known_at"]}
+    if next_url:
+        headers["Link"] = f'<{next_url}>; rel="next"'
+    return Response(writers[wanted](answer), media_type=wanted.value, headers=headers)
+
+
+def as_json(answer: Answer) -> bytes:
+    """Return {data, meta, next}; decimals as strings, times as RFC 3339."""
+    rows = [{name: _plain(value) for name, value in row.items()} for row in answer.rows]
+    return orjson.dumps({"data": rows, "meta": answer.meta, "next": answer.next})
+
+
+def as_csv(answer: Answer) -> bytes:
+    """Return a header line and one line per row; a null is an empty field."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(answer.dataset.names)
+    for row in answer.rows:
+        writer.writerow([_plain(row[name]) for name in answer.dataset.names])
+    return out.getvalue().encode()
+
+
+def as_arrow(answer: Answer) -> bytes:
+    """Return an Arrow IPC stream; meta and the cursor are in the schema's metadata."""
+    fields = [pa.field(name, _arrow_type(answer, name)) for name in answer.dataset.names]
+    extra = {"meta": orjson.dumps(answer.meta), "next": (answer.next or "").encode()}
+    schema = pa.schema(fields, metadata=extra)
+    columns = {name: [row[name] for row in answer.rows] for name in answer.dataset.names}
+    table = pa.table(columns, schema=schema)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as stream:
+        stream.write_table(table)
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
+
+
+def _arrow_type(answer: Answer, name: str) -> pa.DataType:
+    if name in answer.dataset.prices or name in answer.dataset.sizes:
+        return _DECIMAL
+    return _ARROW_TYPES.get(name, pa.string())
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON and CSV show it."""
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, datetime):
+        return iso(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _number(text: str) -> float:
+    try:
+        return min(max(float(text), 0.0), 1.0)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,88 @@
+"""The API process: `python -m asknown.serving.main` serves on loopback until it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import uvicorn
+from fastapi import FastAPI
+
+from asknown import __doc__ as about
+from asknown.serving import problems
+from asknown.serving.health import Health
+from asknown.serving.metrics import Metrics
+from asknown.serving.routes import Services, router
+from asknown.serving.store import Store
+from asknown.settings import Settings, settings
+from asknown.stack.secrets import secret
+
+DESCRIPTION = """
+Market data as it is now and as it was known then. Read-only.
+
+* **Raw by default.** `adjust=split|dividend|all` adjusts at read time, seen from `known_at`.
+* **Two kinds of as-of.** `symbol_as_of` is about identity (who was called that on that day),
+  `known_at` about knowledge (no row, factor or symbol learnt later).
+* **Times** are RFC 3339 in UTC, ranges `[start, end)`. **Decimals** are strings.
+* **Pages**: send `next` back as it came; all pages share the `known_at` of the first.
+* **Formats** by `Accept`: JSON, CSV, Arrow.
+* **Errors** are RFC 9457 problem documents with a stable `code`.
+"""
+
+
+def utc_now() -> datetime:
+    """Return the time, cut to milliseconds: the precision of everything stored."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def create_app(config: Settings | None = None, now: Callable[[], datetime] = utc_now) -> FastAPI:
+    """Return the API over the ClickHouse of these settings; it need not be up yet."""
+    config = config or settings()
+    store, metrics = Store(config), Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        store.close()
+
+    app = FastAPI(
+        title="asknown",
+        version="1",
+        summary=(about or "").split("\n")[0],
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # they load scripts from elsewhere; routes.docs is ours
+        redoc_url=None,
+    )
+    app.state.services = Services(
+        store=store,
+        health=Health(store),
+        metrics=metrics,
+        cursor_key=secret("api_cursor", config).encode(),
+        now=now,
+        flink_url=config.flink_url,
+    )
+    problems.install(app)
+    app.middleware("http")(metrics.observe)
+    app.include_router(router)
+    return app
+
+
+def main() -> None:
+    """Serve until stopped."""
+    config = settings()
+    uvicorn.run(
+        create_app(config),
+        host=config.host,
+        port=config.port(config.api_port),
+        log_level="info",
+        access_log=False,  # /metrics counts requests; the log keeps what needs a person
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""A whole stack for the end-to-end tests: real servers, on ports and in a folder of their own.
+
+Use the fixture `stack` (one for the session; the first test that asks for it pays for the start):
+
+    def test_something(stack, eventually):
+        stack.run("ingest", "synthetic", "--seed", "7")   # the `asknown` command; fails the test
+        ledger = stack.json("ledger")                      # the same with -o json, parsed
+        stack.kill("clickhouse")                           # kill -9; it comes back by itself
+        stack.wait_ready("clickhouse")
+        eventually(lambda: stack.json("ledger")["closed"], within=60)
+
+`stack.settings` are its Settings. A test that calls the library in its own process takes the
+fixture `in_stack` as well: `asknown.settings.settings()` is then this stack's for that test.
+
+ASKNOWN_TEST_STACK_KEEP=1 leaves the stack running afterwards and prints where it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asknown.settings import CHECKOUT, Settings, settings
+from asknown.stack.control import status
+from asknown.stack.leftovers import port_is_free
+from asknown.stack.paths import Paths
+from asknown.stack.services import services
+from asknown.stack.supervisor import Supervisor
+
+Eventually = Callable[..., Any]
+_OFFSETS = range(2000, 12000, 137)  # apart from any a person would choose
+
+
+class Stack:
+    """A running stack and the `asknown` command that belongs to it."""
+
+    def __init__(self, config: Settings) -> None:
+        self.settings = config
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("ASKNOWN_")},
+            "ASKNOWN_PORT_OFFSET": str(config.port_offset),
+            "ASKNOWN_DATA_DIR": str(config.data_dir),
+            "PYTHONPATH": str(CHECKOUT),
+        }
+
+    def run(
+        self, *arguments: str, check: bool = True, timeout: float = 420
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `asknown ARGUMENTS`; unless told otherwise a failure fails the test."""
+        done = subprocess.run(
+            [sys.executable, "-m", "asknown.cli.main", *arguments],
+            env=self.environment,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            text = f"asknown {' '.join(arguments)} exited with {done.returncode}"
+            pytest.fail(f"{text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return done
+
+    def json(self, *arguments: str, check: bool = True) -> Any:
+        """Run a command with `-o json` and return what it printed."""
+        return json.loads(self.run(*arguments, "-o", "json", check=check).stdout)
+
+    def pids(self, name: str) -> list[int]:
+        """Return the process ids of a service, or of one process (taskmanager-1)."""
+        rows = Supervisor(Paths.of(self.settings)).states()
+        members = {s.name: [p.name for p in s.processes] for s in services(self.settings)}
+        names = members.get(name, [name])
+        return [int(rows[n]["pid"]) for n in names if rows[n]["statename"] == "RUNNING"]
+
+    def kill(self, name: str) -> list[int]:
+        """Kill -9 a service's processes, or one process, and return their ids."""
+        pids = self.pids(name)
+        assert pids, f"{name} does not run"
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        return pids
+
+    def state(self, name: str) -> str:
+        """Return a service's state as `asknown status` shows it."""
+        return next(s.state for s in status(config=self.settings) if s.name == name)
+
+    def wait_ready(self, name: str, within: float = 60) -> None:
+        """Wait until a service is ready."""
+        wait_until(lambda: self.state(name) == "ready", within, f"{name} to be ready")
+
+    def working_taskmanager(self) -> str:
+        """Return the name of the TaskManager process that has the most tasks."""
+        from asknown.stack.flink import FlinkRest
+
+        with FlinkRest(self.settings.flink_url) as rest:
+            busiest = min(rest.taskmanagers(), key=lambda row: int(row["freeSlots"]))
+        port = int(busiest["path"].rpartition("@")[2].partition("/")[0].rpartition(":")[2])
+        return next(n for n in self._taskmanagers() if port in _listening(self.pids(n)[0]))
+
+    def _taskmanagers(self) -> list[str]:
+        flink = next(s for s in services(self.settings) if s.name == "flink")
+        return [p.name for p in flink.processes if p.name.startswith("taskmanager")]
+
+
+def _listening(pid: int) -> set[int]:
+    import psutil
+
+    return {row.laddr.port for row in psutil.Process(pid).net_connections() if not row.raddr}
+
+
+def wait_until(condition: Callable[[], Any], within: float, what: str = "the condition") -> Any:
+    """Ask again and again until the answer is true, and return it; fails the test in the end."""
+    end = time.monotonic() + within
+    last: Any = None
+    while time.monotonic() < end:
+        try:
+            last = condition()
+        except Exception as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(0.2)
+    pytest.fail(f"waited {within:.0f} s for {what}, last: {last!r}")
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Eventually:
+    """Return wait_until(condition, within=30, what='...')."""
+
+    def wait(condition: Callable[[], Any], within: float = 30, what: str = "the condition") -> Any:
+        return wait_until(condition, within, what)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Return a whole running stack; stopped and removed after the last test of the session."""
+    if not Paths.of(Settings()).flink_jars.exists():
+        pytest.skip("the jars are not there: make setup")
+    folder = Path(tempfile.mkdtemp(prefix="asknown-e2e-"))
+    config = Settings(port_offset=free_offset(), data_dir=folder / "data")
+    whole = Stack(config)
+    keep = os.environ.get("ASKNOWN_TEST_STACK_KEEP") == "1"
+    try:
+        whole.run("up")
+        yield whole
+    finally:
+        if keep:
+            print(f"\nkept: ASKNOWN_PORT_OFFSET={config.port_offset} in {config.data_dir}")
+        else:
+            whole.run("down", check=False)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def in_stack(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """Make the settings of this process the stack's for one test."""
+    for name in [n for n in os.environ if n.startswith("ASKNOWN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ASKNOWN_PORT_OFFSET", str(stack.settings.port_offset))
+    monkeypatch.setenv("ASKNOWN_DATA_DIR", str(stack.settings.data_dir))
+    settings.cache_clear()
+    yield stack
+    settings.cache_clear()
+
+
+def free_offset() -> int:
+    """Return a port offset with which every port of a stack is free."""
+    for offset in _OFFSETS:
+        config = Settings(port_offset=offset)
+        ports = [port for service in services(config) for port in service.ports]
+        if all(port_is_free(config.host, port) for port in ports):
+            return offset
+    pytest.fail("no port offset with all ports free")

@@ -1,0 +1,51 @@
+"""Fixtures of the pipeline tests: each of them runs in a stream and in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from jobs.backfill import pipeline as backfill
+from jobs.derive import pipeline as derive
+from jobs.normalize import pipeline as normalize
+from jobs.normalize import sessions
+from tests.pipelines.harness import Harness, Mode
+
+
+@lru_cache(maxsize=1)
+def session_sql() -> sessions.SessionSql:
+    """Return the session expressions of the simulated venue."""
+    return sessions.render({"XSIM": sessions.open_days("XSIM", date(2024, 10, 1))})
+
+
+@pytest.fixture(params=list(Mode))
+def mode(request: pytest.FixtureRequest) -> Mode:
+    """Run the test once in each mode."""
+    chosen: Mode = request.param
+    return chosen
+
+
+@pytest.fixture
+def normalizing(tmp_path: Path) -> Callable[..., Harness]:
+    """Return a maker of harnesses around the normalize pipeline."""
+    return lambda mode, **more: Harness(
+        lambda tables: normalize.build(tables, session_sql()), tmp_path, mode, **more
+    )
+
+
+@pytest.fixture
+def deriving(tmp_path: Path) -> Callable[..., Harness]:
+    """Return a maker of harnesses around the derive pipeline."""
+    return lambda mode, **more: Harness(derive.build, tmp_path, mode, **more)
+
+
+@pytest.fixture
+def backfilling(tmp_path: Path) -> Callable[..., Harness]:
+    """Return a maker of harnesses around normalize and derive, one behind the other."""
+    return lambda mode, **more: Harness(
+        lambda tables: backfill.build(tables, session_sql()), tmp_path, mode, **more
+    )

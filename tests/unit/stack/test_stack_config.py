@@ -1,0 +1,190 @@
+"""What the stack writes for its servers, and how it names, waits and refuses."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from asknown.errors import AsknownError, UsageError
+from asknown.settings import CHECKOUT, Settings
+from asknown.stack.control import _waves
+from asknown.stack.doctor import expected_jars
+from asknown.stack.flink_cluster import prepare_home
+from asknown.stack.kafka import broker_process
+from asknown.stack.leftovers import port_is_free
+from asknown.stack.paths import INFRA, Paths
+from asknown.stack.process import render
+from asknown.stack.report import environment_lines
+from asknown.stack.secrets import secret
+from asknown.stack.services import chosen, services
+
+
+def flink_config(config: Settings) -> dict[str, object]:
+    prepare_home(config)
+    loaded = yaml.safe_load((Paths.of(config).flink / "conf" / "config.yaml").read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def test_flink_listens_on_loopback_and_this_checkouts_ports(config: Settings) -> None:
+    found = flink_config(config)
+    hosts = [value for key, value in found.items() if key.endswith(("host", "address"))]
+    assert len(hosts) == 6
+    assert set(hosts) == {"127.0.0.1"}
+    assert found["rest.port"] == config.port(config.flink_port)
+    assert found["jobmanager.rpc.port"] == config.port(config.flink_rpc_port)
+
+
+def test_flink_runs_python_with_this_interpreter(config: Settings) -> None:
+    found = flink_config(config)
+    assert found["python.executable"] == sys.executable
+    assert found["python.client.executable"] == sys.executable
+
+
+def test_flink_home_holds_the_wheels_jars_and_the_connectors_once(config: Settings) -> None:
+    prepare_home(config)
+    prepare_home(config)
+    home = Paths.of(config).flink / "home"
+    names = sorted(path.name for path in (home / "lib").iterdir())
+    assert any(name.startswith("flink-dist-") for name in names)
+    assert any(name.startswith("flink-sql-connector-kafka-") for name in names)
+    assert not any(name.startswith("flink-sql-gateway") for name in names)
+    assert all((home / "lib" / name).exists() for name in names)
+    assert (home / "bin" / "flink").stat().st_mode & stat.S_IXUSR
+
+
+def test_flink_home_drops_a_connector_that_is_gone(config: Settings, tmp_path: Path) -> None:
+    jars = tmp_path / "home" / "jars" / "flink"
+    jars.mkdir(parents=True)
+    for name in ("a.jar", "b.jar"):
+        (jars / name).write_bytes(b"")
+    moved = config.model_copy(update={"home": tmp_path / "home"})
+    prepare_home(moved)
+    (jars / "b.jar").unlink()
+    prepare_home(moved)
+    lib = Paths.of(moved).flink / "home" / "lib"
+    assert (lib / "a.jar").is_symlink()
+    assert not (lib / "b.jar").is_symlink()
+
+
+def test_every_template_names_only_known_values() -> None:
+    with pytest.raises(AsknownError) as caught:
+        render(INFRA / "kafka" / "server.properties", Path("/nowhere/x"), {"host": "127.0.0.1"})
+    assert caught.value.code == "ASKNOWN-STACK-001"
+
+
+def test_clickhouse_users_are_xml_without_any_password(config: Settings, tmp_path: Path) -> None:
+    clickhouse = next(s for s in services(config) if s.name == "clickhouse")
+    clickhouse.prepare()
+    text = (Paths.of(config).run / "clickhouse" / "users.xml").read_text()
+    users = ElementTree.fromstring(text).find("users")
+    assert users is not None
+    assert [user.tag for user in users] == ["default", "writer", "reader"]
+    assert secret("clickhouse_reader", config) not in text
+
+
+def test_processes_carry_this_stacks_folder_and_offset(config: Settings) -> None:
+    variables = broker_process(config).environment
+    assert variables["ASKNOWN_PORT_OFFSET"] == "31"
+    assert variables["ASKNOWN_STACK"] == variables["ASKNOWN_DATA_DIR"] == str(config.data_dir)
+
+
+def test_every_service_has_ports_of_its_own(config: Settings) -> None:
+    ports = [port for service in services(config) for port in service.ports]
+    assert len(ports) == len(set(ports)) >= 9
+
+
+def test_configured_servers_are_not_started(tmp_path: Path) -> None:
+    config = Settings(
+        data_dir=tmp_path,
+        kafka_bootstrap="127.0.0.1:1",
+        registry_address="http://127.0.0.1:2",
+        clickhouse_address="http://127.0.0.1:3",
+        catalog_address="postgresql+psycopg2://u:hidden@127.0.0.1:4/db",
+    )
+    found = services(config)
+    external = [service.name for service in found if service.external]
+    assert external == ["kafka", "registry", "postgres", "clickhouse"]
+    assert not any("hidden" in service.url for service in found)
+
+
+def test_unreachable_server_says_so_instead_of_failing(tmp_path: Path) -> None:
+    config = Settings(
+        data_dir=tmp_path,
+        registry_address="http://127.0.0.1:1",
+        clickhouse_address="http://127.0.0.1:1",
+        catalog_address="postgresql+psycopg2://u@127.0.0.1:1/db",
+    )
+    assert all(service.ready() for service in services(config) if service.external)
+
+
+def test_unknown_service_is_refused_with_the_nearest_name(config: Settings) -> None:
+    with pytest.raises(UsageError) as caught:
+        chosen(services(config), ["kafak"])
+    assert caught.value.hint == "did you mean kafka?"
+
+
+def test_services_start_after_what_they_need(config: Settings) -> None:
+    waves = [[service.name for service in wave] for wave in _waves(services(config))]
+    assert waves == [["kafka", "registry", "flink", "postgres", "clickhouse"], ["loader", "api"]]
+
+
+def test_service_alone_does_not_wait_for_what_was_not_asked_for(config: Settings) -> None:
+    alone = chosen(services(config), ["api"])
+    assert [[service.name for service in wave] for wave in _waves(alone)] == [["api"]]
+
+
+def test_port_in_use_is_not_free() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert not port_is_free("127.0.0.1", port)
+    assert port_is_free("127.0.0.1", port)
+
+
+def test_secret_is_made_once_and_readable_by_its_owner_only(config: Settings) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        values = list(pool.map(lambda _: secret("clickhouse_reader", config), range(32)))
+    folder = Paths.of(config).secrets
+    assert len(set(values)) == 1
+    assert len(values[0]) >= 32
+    assert [path.name for path in folder.iterdir()] == ["clickhouse_reader"]
+    assert stat.S_IMODE((folder / "clickhouse_reader").stat().st_mode) == 0o600
+
+
+def test_configured_password_wins_over_the_file(tmp_path: Path) -> None:
+    config = Settings(data_dir=tmp_path, clickhouse_reader_password=SecretStr("given"))
+    assert secret("clickhouse_reader", config) == "given"
+    assert not Paths.of(config).secrets.exists()
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "A"])
+def test_name_that_is_no_secrets_is_refused(config: Settings, name: str) -> None:
+    with pytest.raises(UsageError):
+        secret(name, config)
+
+
+def test_expected_jars_of_both_poms_are_what_the_setup_fetched() -> None:
+    flink = set(expected_jars(INFRA / "flink-cluster" / "pom.xml"))
+    kafka = set(expected_jars(INFRA / "kafka" / "pom.xml"))
+    assert "asknown-flink-formats-0.1.0.jar" in flink
+    assert "kafka_2.13-4.3.1.jar" in kafka
+    home = Paths.of(Settings(home=CHECKOUT / ".asknown"))
+    assert flink <= {jar.name for jar in home.flink_jars.glob("*.jar")}
+    assert kafka <= {jar.name for jar in home.kafka_jars.glob("*.jar")}
+
+
+def test_environment_lines_can_be_evaluated_and_name_no_password(config: Settings) -> None:
+    lines = environment_lines(config)
+    assert f"export KAFKA_BOOTSTRAP_SERVERS={config.bootstrap_servers}" in lines
+    assert all(line.startswith("export ") for line in lines)
+    assert not any("PASSWORD" in line for line in lines)
