@@ -69,7 +69,8 @@ def _submit_jobs(show: Output) -> None:
     with ThreadPoolExecutor(max_workers=2) as pool:
         for started in pool.map(lambda job: _call("job", "submit", job), wanted):
             took = started["submitted_seconds"] + (started["checkpoint_seconds"] or 0)
-            show.line(f"  {started['name']:<15} {started['state']:<10} first checkpoint {took:.1f} s")
+            name, state = started["name"], started["state"]
+            show.line(f"  {name:<15} {state:<10} first checkpoint {took:.1f} s")
 
 
 def _ingest(show: Output, events: int, seed: int) -> None:
@@ -142,7 +143,7 @@ def _show_adjusted(show: Output, api: httpx2.Client) -> None:
             ours, theirs = float(bar["close"]), float(row.adj_close)
             shown = (f"{ours:.4f}", f"{theirs:.4f}", f"{abs(ours / theirs - 1):.1e}")
             table.append((symbol, day, row.close, *shown))
-    names = ("symbol", "date", "close as traded", "adjusted by us", "adjusted by the sample", "off by")
+    names = ("symbol", "date", "close as traded", "adjusted by us", "by the sample", "off by")
     show.table("Adjusted on read, beside the sample's own adjusted close", names, table)
 
 

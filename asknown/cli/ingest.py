@@ -81,9 +81,7 @@ def lean(
     folder: Annotated[Path, typer.Argument(help="Folder in LEAN's data format.")],
     symbols: Symbols = None,
     speed: Speed = None,
-    time_zone: Annotated[
-        str, typer.Option(help="Zone of the forex files' midnight.")
-    ] = "UTC",
+    time_zone: Annotated[str, typer.Option(help="Zone of the forex files' midnight.")] = "UTC",
     fmt: FormatOption = Format.TEXT,
 ) -> None:
     """Send the ticks and daily bars of a folder in LEAN's data format.

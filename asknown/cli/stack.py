@@ -51,16 +51,23 @@ def up(only: OnlyOption = "", fmt: FormatOption = Format.TEXT) -> None:
         printer.table("", ("name", "state", "seconds", "url"), rows)
 
 
-def down(fmt: FormatOption = Format.TEXT) -> None:
+def down(
+    purge: Annotated[bool, typer.Option("--purge", help="Remove all its data, too.")] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
     """Stop every process of this checkout's stack; the data stays."""
     from asknown.stack import down as stop
+    from asknown.stack import purge as remove
 
     stopped = stop()
+    removed = remove() if purge else []
     printer = output(fmt)
     if fmt is Format.JSON:
-        printer.record({"stopped": stopped})
-    else:
-        printer.line(f"stopped {stopped} processes" if stopped else "nothing was running")
+        printer.record({"stopped": stopped, "removed": removed})
+        return
+    printer.line(f"stopped {stopped} processes" if stopped else "nothing was running")
+    if purge:
+        printer.line(f"removed {', '.join(removed)} from {settings().data_dir}")
 
 
 def status(

@@ -195,7 +195,7 @@ def _instant(day: date, at: time, where: ZoneInfo) -> int:
 @lru_cache(maxsize=4)
 def _calendar(name: str) -> Any:
     # The library takes a second to import; only what asks for sessions pays for it.
-    import pandas_market_calendars  # type: ignore[import-untyped]
+    import pandas_market_calendars
 
     return pandas_market_calendars.get_calendar(name)
 

@@ -82,7 +82,7 @@ class RowsQuery(BaseModel):
     )
     end: Instant | None = Field(
         default=None,
-        description="Up to here, exclusive; default `known_at`, or as far from start as is allowed.",
+        description="Up to here, exclusive; default `known_at`, or as far from start as allowed.",
     )
     adjust: Adjust = Field(
         default=Adjust.RAW,

@@ -1,5 +1,5 @@
 """The local stack: real servers as supervised processes of this user, on loopback."""
 
-from asknown.stack.control import Outcome, State, down, status, up
+from asknown.stack.control import Outcome, State, down, purge, status, up
 
-__all__ = ["Outcome", "State", "down", "status", "up"]
+__all__ = ["Outcome", "State", "down", "purge", "status", "up"]

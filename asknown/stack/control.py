@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,11 @@ from asknown.stack.supervisor import Supervisor
 POLL_SECONDS = 0.2
 _MAX_EXITS = 4  # so often a process may end before it is called broken
 _UP = ("RUNNING", "STARTING")
+# Everything a stack writes, the warehouse of its default settings included.
+_OURS = (
+    *("kafka", "flink", "registry", "postgres", "postgres.new", "clickhouse", "warehouse"),
+    *("jobs", "secrets", "logs", "run"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,23 +77,21 @@ def up(
     supervisor = Supervisor(paths)
     outcomes: list[Outcome] = []
 
+    one_line = threading.Lock()
+
     def note(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        report(outcome)
+        with one_line:
+            outcomes.append(outcome)
+            report(outcome)
 
     with _one_at_a_time(paths):
         if supervisor.pid() is None:
             sweep(paths)  # what a killed supervisor left would hold the ports and the files
         _check_ports(config, wanted, supervisor)
-        for service in wanted:
-            service.prepare()
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            list(pool.map(lambda service: service.prepare(), wanted))
         supervisor.ensure([process for service in every for process in service.processes])
-        for wave in _waves(wanted):
-            _start(wave, supervisor, note)
-            for step in steps(config, [service.name for service in wave]):
-                began = time.monotonic()
-                done = step.run()
-                note(Outcome(step.name, done, time.monotonic() - began))
+        _Start(config, supervisor, note).run(wanted)
     return outcomes
 
 
@@ -106,6 +111,29 @@ def down(*, config: Settings | None = None) -> int:
             supervisor.stop([n for n in running if n not in clients])
             supervisor.shutdown()
         return len(running) + sweep(paths)
+
+
+def purge(*, config: Settings | None = None) -> list[str]:
+    """Remove what a stopped stack has written, and return the names of the folders removed.
+
+    Only folders the stack makes itself are touched, whatever else lies in the data folder.
+
+    Raises:
+        AsknownError: a process of the stack still runs.
+    """
+    paths = Paths.of(config or settings())
+    with _one_at_a_time(paths):
+        if Supervisor(paths).pid() is not None:
+            raise AsknownError(
+                "ASKNOWN-STACK-043",
+                "Expected the stack to be stopped before its data is removed, found it running.",
+                where=str(paths.data),
+                hint="asknown down --purge",
+            )
+        present = [name for name in _OURS if (paths.data / name).is_dir()]
+        for name in present:
+            shutil.rmtree(paths.data / name)
+    return present
 
 
 def status(*, config: Settings | None = None) -> list[State]:
@@ -142,37 +170,39 @@ def _check_ports(config: Settings, wanted: Sequence[Service], supervisor: Superv
             )
 
 
-def _waves(wanted: Sequence[Service]) -> Iterator[list[Service]]:
-    """Group services so that each comes after those it needs; one group starts together."""
-    left = list(wanted)
-    names = {service.name for service in wanted}
-    done: set[str] = set()
-    while left:
-        wave = [s for s in left if not (set(s.needs) & names) - done]
-        yield wave
-        done |= {service.name for service in wave}
-        left = [service for service in left if service not in wave]
+class _Start:
+    """Bring services up side by side, each after those it needs and what is made in them."""
 
+    def __init__(self, config: Settings, supervisor: Supervisor, note: Report) -> None:
+        self._config, self._supervisor, self._note = config, supervisor, note
+        self._futures: dict[str, Future[None]] = {}
 
-def _start(wave: Sequence[Service], supervisor: Supervisor, note: Report) -> None:
-    """Start a group together and report each service as it becomes ready."""
-    began = time.monotonic()
-    fresh = {s.name: [p.name for p in s.processes if supervisor.start(p.name)] for s in wave}
-    with ThreadPoolExecutor(max(len(wave), 1)) as pool:
-        futures: dict[Future[None], Service] = {
-            pool.submit(_await_ready, service, supervisor): service for service in wave
-        }
-        failures: list[BaseException] = []
-        for future in as_completed(futures):
-            service = futures[future]
-            error = future.exception()
-            if error:
-                failures.append(error)
-            seconds = time.monotonic() - began if fresh[service.name] else 0.0
-            state = "failed" if error else "external" if service.external else "ready"
-            note(Outcome(service.name, state, seconds, service.url))
-    if failures:
-        raise failures[0]
+    def run(self, wanted: Sequence[Service]) -> None:
+        """Return when all are ready; otherwise raise the first failure, in their order."""
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            for service in wanted:  # what a service needs stands before it
+                needs = [self._futures[name] for name in service.needs if name in self._futures]
+                self._futures[service.name] = pool.submit(self._bring_up, service, needs)
+        for future in self._futures.values():
+            future.result()
+
+    def _bring_up(self, service: Service, needs: Sequence[Future[None]]) -> None:
+        for need in needs:
+            need.result()
+        began = time.monotonic()
+        started = [p.name for p in service.processes if self._supervisor.start(p.name)]
+        try:
+            _await_ready(service, self._supervisor)
+        except AsknownError:
+            self._note(Outcome(service.name, "failed", time.monotonic() - began, service.url))
+            raise
+        seconds = time.monotonic() - began if started else 0.0
+        state = "external" if service.external else "ready"
+        self._note(Outcome(service.name, state, seconds, service.url))
+        for step in steps(self._config, [service.name]):
+            began = time.monotonic()
+            done = step.run()
+            self._note(Outcome(step.name, done, time.monotonic() - began))
 
 
 def _await_ready(service: Service, supervisor: Supervisor) -> None:

@@ -12,6 +12,13 @@ from pathlib import Path
 from asknown.errors import AsknownError, UnreachableError
 from asknown.settings import CHECKOUT, Settings
 from asknown.stack.flink import FlinkRest
+from asknown.stack.flink_launch import (
+    JOBMANAGER,
+    TASKMANAGER,
+    Role,
+    launcher,
+    prepare_launcher,
+)
 from asknown.stack.java import java, require_jars
 from asknown.stack.paths import INFRA, Paths
 from asknown.stack.process import Process, Service, environment, render
@@ -24,30 +31,23 @@ SHIPPED = ("asknown", "jobs", "udfs", "schemas", "sql")
 
 def flink_service(config: Settings) -> Service:
     """Return the cluster as a service: ready when every TaskManager has registered."""
-    home = Paths.of(config).flink / "home"
     variables = flink_environment(config)
-    workers = range(1, sizes().taskmanagers + 1)
-    jobmanager = Process(
-        name="jobmanager",
-        command=("/bin/bash", str(home / "bin" / "jobmanager.sh"), "start-foreground"),
-        environment={**variables, "FLINK_IDENT_STRING": "asknown"},
-    )
-    taskmanagers = tuple(
-        Process(
-            name=f"taskmanager-{number}",
-            command=("/bin/bash", str(home / "bin" / "taskmanager.sh"), "start-foreground"),
-            environment={**variables, "FLINK_IDENT_STRING": f"asknown-{number}"},
-        )
-        for number in workers
-    )
+    names = [f"taskmanager-{number}" for number in range(1, sizes().taskmanagers + 1)]
+    members = [("jobmanager", JOBMANAGER), *((name, TASKMANAGER) for name in names)]
+    processes = tuple(_process(config, name, role, variables) for name, role in members)
     return Service(
         name="flink",
         url=config.flink_url,
-        ready=partial(_ready, config.flink_url, len(taskmanagers)),
-        processes=(jobmanager, *taskmanagers),
+        ready=partial(_ready, config.flink_url, len(names)),
+        processes=processes,
         prepare=partial(prepare_home, config),
         ports=(config.port(config.flink_port), config.port(config.flink_rpc_port)),
     )
+
+
+def _process(config: Settings, name: str, role: Role, variables: dict[str, str]) -> Process:
+    script = launcher(Paths.of(config).flink, role)
+    return Process(name=name, command=("/bin/bash", str(script), name), environment=variables)
 
 
 def flink_environment(config: Settings) -> dict[str, str]:
@@ -84,6 +84,9 @@ def prepare_home(config: Settings) -> None:
     for folder in (*folders, paths.run / "flink"):
         folder.mkdir(parents=True, exist_ok=True)
     _configure(config)
+    variables = flink_environment(config)
+    for role in (JOBMANAGER, TASKMANAGER):
+        prepare_launcher(paths.flink, role, variables)
 
 
 def distribution_folder() -> Path:

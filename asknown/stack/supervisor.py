@@ -16,10 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from supervisor.xmlrpc import (  # type: ignore[import-untyped]  # it ships no types
-    Faults,
-    SupervisorTransport,
-)
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from asknown.errors import AsknownError
 from asknown.stack.paths import Paths

@@ -25,9 +25,7 @@ def main() -> None:
     env = environment.bounded("backfill", chosen.parallelism)
     lakehouse.use_catalog(env, settings())
     window = (f"{chosen.first} 00:00:00", f"{chosen.end} 00:00:00")
-    views = {
-        topic: lakehouse.raw_view(env, topic, window) for topic in ("raw.trade", "raw.quote")
-    }
+    views = {topic: lakehouse.raw_view(env, topic, window) for topic in ("raw.trade", "raw.quote")}
     views[normalize.CHANGES] = lakehouse.changes_view(env)
     session_sql = sessions.render({v: sessions.open_days(v, FIRST) for v in VENUES})
     statements = env.create_statement_set()

@@ -19,7 +19,5 @@ def build(tables: Tables, session: SessionSql) -> dict[str, str]:
         for topic, view in normalize.build(tables, session).items()
         if topic.startswith("normalized.")
     }
-    # What the stream reads back from Kafka has these columns; here there is no Kafka in between.
-    inputs = {topic: tables.bounded(topic, view) for topic, view in normalized.items()}
-    bars = derive.build(tables.with_names(inputs))["analytics.bar"]
+    bars = derive.build(tables.following(normalized))["analytics.bar"]
     return {**normalized, "analytics.bar": bars}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.derive import pipeline
 from jobs.runtime import environment, kafka, sinks
 from jobs.runtime.run import RunConfig
-from jobs.runtime.tables import Tables
+from jobs.runtime.tables import BEHIND_WATERMARK, Tables
 
 PRICED = ("trade", "quote")
 
@@ -15,8 +15,9 @@ def main() -> None:
     run = RunConfig.from_args("derive")
     env = environment.streaming(run)
     topics = [f"normalized.{dataset}" for dataset in run.datasets if dataset in PRICED]
-    views = {topic: kafka.source_view(env, run, topic, keep_extra=False) for topic in topics}
-    sinks.write_to_kafka(env, run, pipeline.build(Tables(env, views)))
+    sources = {topic: kafka.source_table(env, run, topic, keep_extra=False) for topic in topics}
+    tables = Tables(env, sources, late=BEHIND_WATERMARK)
+    sinks.write_to_kafka(env, run, pipeline.build(tables))
 
 
 if __name__ == "__main__":

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asknown.contracts.catalog import contract
-from asknown.contracts.render import flink_type, quote
-from jobs.runtime.tables import Tables
+from asknown.contracts.catalog import HEARTBEAT
+from jobs.normalize.pipeline import unread
+from jobs.runtime.tables import NEVER_LATE, Tables
 
 # For each dataset: the kinds of price it has, where each comes from, and its size.
 PRICES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
-    "normalized.trade": (("trade", "payload.price", "payload.size"),),
+    "normalized.trade": (("trade", "price", "size"),),
     "normalized.quote": (
-        ("bid", "payload.bid_price", "0"),
-        ("ask", "payload.ask_price", "0"),
-        ("mid", "(payload.bid_price + payload.ask_price) / 2", "0"),
+        ("bid", "bid_price", "0"),
+        ("ask", "ask_price", "0"),
+        ("mid", "(bid_price + ask_price) / 2", "0"),
     ),
 }
 
@@ -48,11 +48,16 @@ def build(tables: Tables) -> dict[str, str]:
             f"minute_bar_{dataset}", "derive/minute_bar.sql", second_bar=relabelled
         )
         bars += [_bar(tables, dataset, "1", seconds), _bar(tables, dataset, "60", minutes)]
-    late = [_late(tables, topic) for topic in tables if topic in PRICES]
-    return {
-        "analytics.bar": tables.union("analytics_bar", bars),
-        "late.event": tables.union("late_event_of_derive", late),
-    }
+    outputs = {"analytics.bar": tables.union("analytics_bar", bars)}
+    if tables.late != NEVER_LATE:
+        overdue = f"source <> '{HEARTBEAT}' AND {tables.late}"
+        late = [
+            unread(tables, topic, "'LATE_BEYOND_WATERMARK'", overdue, name="late")
+            for topic in tables
+            if topic in PRICES
+        ]
+        outputs["late.event"] = tables.union("late_event_of_derive", late)
+    return outputs
 
 
 def _prices(tables: Tables, topic: str, price_type: str, price: str, size: str) -> str:
@@ -63,6 +68,7 @@ def _prices(tables: Tables, topic: str, price_type: str, price: str, size: str) 
         price_type=price_type,
         price=price,
         size=size,
+        late=tables.late,
     )
 
 
@@ -72,19 +78,4 @@ def _bar(tables: Tables, dataset: str, seconds: str, window_bar: str) -> str:
         "derive/bar.sql",
         seconds=seconds,
         window_bar=window_bar,
-        types=_row_type("analytics.bar"),
     )
-
-
-def _late(tables: Tables, topic: str) -> str:
-    return tables.view(
-        f"late_{topic.replace('.', '_')}",
-        "derive/late.sql",
-        topic=topic,
-        normalized=tables[topic],
-        types=_row_type("late.event"),
-    )
-
-
-def _row_type(topic: str) -> str:
-    return ", ".join(f"{quote(f.name)} {flink_type(f.type)}" for f in contract(topic).payload)

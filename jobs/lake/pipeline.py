@@ -6,10 +6,10 @@ record's coordinates go with it. Heartbeats are not kept.
 
 from __future__ import annotations
 
-from jobs.runtime.lakehouse import flattened
+from jobs.runtime.lakehouse import kept
 from jobs.runtime.tables import Tables
 
 
 def build(tables: Tables) -> dict[str, str]:
     """Return, by topic, the SELECT of its table's rows."""
-    return {topic: flattened(topic, tables[topic]) for topic in tables}
+    return {topic: kept(topic, tables[topic]) for topic in tables}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
-from asknown.reference import calendars
 from jobs.normalize import pipeline, sessions
 from jobs.runtime import environment, kafka, sinks
 from jobs.runtime.run import RunConfig
-from jobs.runtime.tables import Tables
+from jobs.runtime.tables import BEHIND_WATERMARK, Tables
 
 VENUES = ("XNSE", "XNYS", "XNAS", "XFXS", "XSIM")
 FIRST = date(1999, 1, 1)
@@ -19,12 +18,13 @@ def main() -> None:
     run = RunConfig.from_args("normalize")
     env = environment.streaming(run)
     topics = [f"raw.{dataset}" for dataset in run.datasets]
-    views = {
-        topic: kafka.source_view(env, run, topic, keep_extra=False)
-        for topic in [*topics, pipeline.CHANGES]
+    sources = {
+        topic: kafka.source_table(env, run, topic, keep_extra=False)
+        for topic in [*topics, *pipeline.REFERENCE, pipeline.CHANGES]
     }
     session_sql = sessions.render({v: sessions.open_days(v, FIRST) for v in VENUES})
-    sinks.write_to_kafka(env, run, pipeline.build(Tables(env, views), session_sql))
+    tables = Tables(env, sources, late=BEHIND_WATERMARK)
+    sinks.write_to_kafka(env, run, pipeline.build(tables, session_sql))
 
 
 if __name__ == "__main__":

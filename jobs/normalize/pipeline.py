@@ -1,10 +1,13 @@
 """Normalise raw market records.
 
 1. Check: a record that cannot be read, or breaks a rule, leaves with a reason code.
-2. Set late records aside, by the verdict their source passed.
+2. Set late records aside.
 3. Place each record beside what its key meant at its event time, as it was known then.
 4. Find the copies of an event; align to the exchange's session.
 5. Split: normalized, duplicate, late, quarantined. Every record ends in exactly one of them.
+
+The verdicts are expressions, put into each branch rather than into a view before them: a view that
+several sinks share is an operator of its own, and each operator copies every string of a row.
 
 Assumes: records of one key arrive in any order within the topic's bound; a copy of an event has
 the same key and event time. State: docs/discussion/normalize.md.
@@ -12,102 +15,128 @@ the same key and event time. State: docs/discussion/normalize.md.
 
 from __future__ import annotations
 
-from asknown.contracts.catalog import Contract, contract
+from dataclasses import dataclass
+
+from asknown.contracts.catalog import HEARTBEAT, contract
 from asknown.contracts.render import flink_type, quote
 from asknown.quality.rules import RuleSet
 from jobs.normalize.sessions import SessionSql
 from jobs.runtime.tables import Tables
 
 CHANGES = "reference.entity_change"
+MARKET = ("raw.trade", "raw.quote", "raw.bar")
+# Nothing here resolves these; what cannot even be read of them is quarantined all the same.
+REFERENCE = ("raw.security", "raw.corporate_action")
+
+COPY = "repeated_offsets IS NOT NULL AND ARRAY_CONTAINS(repeated_offsets, kafka_offset)"
+RENAMED = {"raw_symbol": "symbol", "raw_partition": "kafka_partition", "raw_offset": "kafka_offset"}
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """SQL expressions: why a record is refused on sight, and after its key was looked up."""
+
+    reason: str
+    placed: str
 
 
 def build(tables: Tables, session: SessionSql) -> dict[str, str]:
-    """Return the view of each output topic, for every raw dataset that `tables` holds."""
+    """Return the view of each output topic, for the raw topics that `tables` holds."""
     outputs: dict[str, str] = {}
     quarantine, late, duplicate = [], [], []
-    for raw in (topic for topic in tables if topic.startswith("raw.")):
+    for raw in (topic for topic in tables if topic in MARKET):
         dataset = raw.partition(".")[2]
-        checked, judged = _judge(tables, raw, dataset, session)
-        columns = contract(f"normalized.{dataset}").payload
+        verdicts = _verdicts(dataset, session)
+        placed = _placed(tables, raw, dataset, verdicts.reason)
         outputs[f"normalized.{dataset}"] = tables.view(
             f"normalized_{dataset}",
             "normalize/normalized.sql",
-            columns=", ".join(_origin(f.name) for f in columns),
-            types=_row_type(contract(f"normalized.{dataset}")),
-            judged=judged,
+            columns=_columns(dataset, session),
+            placed=placed,
+            verdict=verdicts.placed,
+            copy=COPY,
         )
-        refused, fit = "reason IS NOT NULL", "reason IS NULL"
-        unread = {"checked": checked, "topic": raw, "types": _row_type(contract("late.event"))}
-        placed = {"judged": judged, "topic": raw, "types": unread["types"]}
+        refused = f"({verdicts.placed}) IS NOT NULL AND NOT ({COPY})"
+        overdue = f"({verdicts.reason}) IS NULL AND source <> '{HEARTBEAT}' AND {tables.late}"
+        copied = f"source <> '{HEARTBEAT}' AND {COPY}"
         quarantine += [
-            _aside(tables, f"unread_{dataset}", refused, "reason", unread),
-            _aside(tables, f"refused_{dataset}", f"{refused} AND NOT is_duplicate", "reason", placed),
+            unread(tables, raw, f"{verdicts.reason}", f"({verdicts.reason}) IS NOT NULL"),
+            _set_aside(tables, f"refused_{dataset}", raw, placed, (verdicts.placed, refused)),
         ]
-        overdue = f"{fit} AND is_late AND source <> 'heartbeat'"
-        late.append(_aside(tables, f"late_{dataset}", overdue, "'LATE_BEYOND_WATERMARK'", unread))
+        late.append(unread(tables, raw, "'LATE_BEYOND_WATERMARK'", overdue, name="late"))
         duplicate.append(
-            _aside(
-                tables,
-                f"duplicate_{dataset}",
-                "is_duplicate AND source <> 'heartbeat'",
-                "'DUPLICATE'",
-                placed,
-            )
+            _set_aside(tables, f"copied_{dataset}", raw, placed, ("'DUPLICATE'", copied))
         )
+    for raw in (topic for topic in tables if topic in REFERENCE):
+        quarantine.append(unread(tables, raw, "decode_error", "decode_error IS NOT NULL"))
     outputs["quarantine.event"] = tables.union("quarantine_event", quarantine)
     outputs["late.event"] = tables.union("late_event", late)
     outputs["duplicate.event"] = tables.union("duplicate_event", duplicate)
     return outputs
 
 
-def _judge(tables: Tables, raw: str, dataset: str, session: SessionSql) -> tuple[str, str]:
-    fields = [f for f in contract(raw).payload if f.type.kind != "map" and f.name != "source_system"]
-    rules = RuleSet.load(dataset).reason_sql()
-    checked = tables.view(
-        f"checked_{dataset}", "normalize/checked.sql", rules=rules, raw=tables[raw]
+def unread(
+    tables: Tables, topic: str, reason: str, condition: str, *, name: str = "unread"
+) -> str:
+    """Return the lane of the records of `topic` that are set aside before any look-up."""
+    stage = "normalize" if topic.startswith("raw.") else "derive"
+    view = f"{name}_{topic.replace('.', '_')}"
+    parts = {"topic": topic, "stage": stage, "raw": tables[topic]}
+    return tables.view(view, "lane/unread.sql", reason=reason, condition=condition, **parts)
+
+
+def _set_aside(
+    tables: Tables, name: str, topic: str, placed: str, verdict: tuple[str, str]
+) -> str:
+    reason, condition = verdict
+    return tables.view(
+        name, "lane/placed.sql", topic=topic, placed=placed, reason=reason, condition=condition
     )
+
+
+def _verdicts(dataset: str, session: SessionSql) -> Verdicts:
+    beat = f"source = '{HEARTBEAT}'"
+    rules = RuleSet.load(dataset).reason_sql(payload="")
+    return Verdicts(
+        reason=(
+            "CASE WHEN decode_error IS NOT NULL THEN decode_error "
+            f"WHEN {beat} AND event_time IS NOT NULL AND ingest_time IS NOT NULL "
+            f"THEN CAST(NULL AS STRING) ELSE {rules} END"
+        ),
+        placed=(
+            f"CASE WHEN {beat} THEN CAST(NULL AS STRING) "
+            "WHEN status IS NULL THEN 'UNKNOWN_SYMBOL' "
+            "WHEN status = 'NOT_LISTED' THEN 'NOT_LISTED' "
+            "WHEN status = 'DELISTED' THEN 'AFTER_DELISTING' "
+            f"WHEN {session.session_phase} = 'closed' THEN 'MARKET_CLOSED' END"
+        ),
+    )
+
+
+def _placed(tables: Tables, raw: str, dataset: str, reason: str) -> str:
+    fields = [f for f in contract(raw).payload if f.type.kind != "map" and f.name != "source_system"]
+    payload = ", ".join(quote(f.name) for f in fields)
     timeline = tables.view(
         f"timeline_{dataset}",
         "normalize/timeline.sql",
-        payload=", ".join(f"payload.{quote(f.name)} AS {quote(f.name)}" for f in fields),
+        payload=payload,
         no_payload=", ".join(
             f"CAST(NULL AS {flink_type(f.type)}) AS {quote(f.name)}" for f in fields
         ),
-        checked=checked,
+        raw=tables[raw],
+        reason=reason,
+        late=tables.late,
         changes=tables[CHANGES],
     )
-    placed = tables.view(
-        f"placed_{dataset}",
-        "normalize/placed.sql",
-        payload=", ".join(quote(f.name) for f in fields),
-        timeline=timeline,
-    )
-    judged = tables.view(
-        f"judged_{dataset}",
-        "normalize/judged.sql",
-        trade_date=session.trade_date,
-        session_phase=session.session_phase,
-        placed=placed,
-    )
-    return checked, judged
-
-
-def _aside(tables: Tables, name: str, condition: str, reason: str, parts: dict[str, str]) -> str:
-    file = "aside_unread" if "checked" in parts else "aside_judged"
     return tables.view(
-        name, f"normalize/{file}.sql", condition=condition, reason=reason, **parts
+        f"placed_{dataset}", "normalize/placed.sql", payload=payload, timeline=timeline
     )
 
 
-def _row_type(c: Contract) -> str:
-    return ", ".join(f"{quote(f.name)} {flink_type(f.type)}" for f in c.payload)
-
-
-def _origin(column: str) -> str:
-    """Return the column of the judged view that a normalized column comes from."""
-    renamed = {
-        "raw_symbol": "symbol",
-        "raw_partition": "kafka_partition",
-        "raw_offset": "kafka_offset",
-    }
-    return quote(renamed.get(column, column))
+def _columns(dataset: str, session: SessionSql) -> str:
+    """Return the payload columns of a normalized dataset, computed from the placed record."""
+    computed = {"trade_date": session.trade_date, "session_phase": session.session_phase}
+    return ", ".join(
+        f"{computed.get(f.name, quote(RENAMED.get(f.name, f.name)))} AS {quote(f.name)}"
+        for f in contract(f"normalized.{dataset}").payload
+    )

@@ -79,7 +79,9 @@ def pack(sessions: Mapping[str, Iterable[Session]]) -> str:
 def _kind(session: Session) -> str:
     start = datetime.combine(session.trade_date, datetime.min.time(), UTC)
     midnight = int(start.timestamp() * 1000)
-    return " ".join(f"{p.name} {p.start_ms - midnight} {p.end_ms - midnight}" for p in session.phases)
+    return " ".join(
+        f"{p.name} {p.start_ms - midnight} {p.end_ms - midnight}" for p in session.phases
+    )
 
 
 def open_days(venue: str, first: date) -> list[Session]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyflink.table import TableEnvironment
 
 from asknown.contracts.catalog import HEARTBEAT, Contract, contract
-from asknown.contracts.render import flink_columns, flink_type
+from asknown.contracts.render import flink_type, quote
 from jobs.runtime.run import RunConfig
 
 # A record that claims to lie further ahead of its own ingestion must not drag the watermark.
@@ -13,30 +13,22 @@ _FUTURE = "INTERVAL '5' MINUTE"
 _COORDINATES = (
     "`kafka_partition` INT METADATA FROM 'partition' VIRTUAL, "
     "`kafka_offset` BIGINT METADATA FROM 'offset' VIRTUAL, "
-    "`kafka_timestamp` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"
+    "`kafka_time` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"
 )
 
 
-def source_view(env: TableEnvironment, run: RunConfig, topic: str, *, keep_extra: bool) -> str:
-    """Declare the topic as a table and return a view of it that knows which rows are late.
+def source_table(env: TableEnvironment, run: RunConfig, topic: str, *, keep_extra: bool) -> str:
+    """Declare the topic as a table and return its name.
 
-    Rows carry the envelope, the nested payload, `raw_bytes`, `decode_error`, their coordinates
-    and `is_late`: whether the row lies behind the watermark of the subtask that reads it. That
-    verdict is passed once, here, so that every reader of the view agrees on it.
+    Rows are flat, as in the stores: the envelope, the payload, `message_bytes`, `decode_error` and
+    their coordinates.
     """
     c = contract(topic)
     name = topic.replace(".", "_")
     env.execute_sql(
-        f"CREATE TEMPORARY TABLE `{name}_topic` ({_source_columns(c, keep_extra)}, "
-        f"`raw_bytes` BYTES, `decode_error` STRING, {_COORDINATES}, {watermark(c)}) "
+        f"CREATE TEMPORARY TABLE `{name}` ({columns(c, keep_extra=keep_extra)}, "
+        f"`message_bytes` BYTES, `decode_error` STRING, {_COORDINATES}, {watermark(c)}) "
         f"WITH ({_options(_source_options(run, c))})"
-    )
-    env.execute_sql(
-        f"CREATE TEMPORARY VIEW `{name}` AS SELECT *, "
-        "CAST(kafka_timestamp AS TIMESTAMP(3)) AS kafka_time, "
-        "CURRENT_WATERMARK(event_time) IS NOT NULL "
-        "AND event_time <= CURRENT_WATERMARK(event_time) AS is_late "
-        f"FROM `{name}_topic`"
     )
     return name
 
@@ -63,19 +55,15 @@ def sink_table(env: TableEnvironment, run: RunConfig, topic: str) -> str:
         "properties.batch.size": "262144",
     }
     env.execute_sql(
-        f"CREATE TEMPORARY TABLE `{name}` ({flink_columns(c)}) WITH ({_options(options)})"
+        f"CREATE TEMPORARY TABLE `{name}` ({columns(c, keep_extra=True)}) WITH ({_options(options)})"
     )
     return name
 
 
-def _source_columns(c: Contract, keep_extra: bool) -> str:
-    if keep_extra:
-        return flink_columns(c)
-    envelope = ", ".join(f"`{f.name}` {flink_type(f.type)}" for f in c.envelope)
-    payload = ", ".join(
-        f"`{f.name}` {flink_type(f.type)}" for f in c.payload if f.type.kind != "map"
-    )
-    return f"{envelope}, `payload` ROW<{payload}>"
+def columns(c: Contract, *, keep_extra: bool) -> str:
+    """Return the column list of a topic, flat; without its map where nothing reads it."""
+    fields = [f for f in c.envelope + c.payload if keep_extra or f.type.kind != "map"]
+    return ", ".join(f"{quote(f.name)} {flink_type(f.type)}" for f in fields)
 
 
 def watermark(c: Contract) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pyflink.table import TableEnvironment
 
 from asknown.contracts.catalog import contract
+from asknown.contracts.render import quote
 from jobs.runtime import kafka
 from jobs.runtime.run import RunConfig
 
@@ -16,8 +17,7 @@ def write_to_kafka(env: TableEnvironment, run: RunConfig, outputs: Mapping[str, 
     statements = env.create_statement_set()
     for topic, view in outputs.items():
         sink = kafka.sink_table(env, run, topic)
-        columns = ", ".join(f"`{f.name}`" for f in contract(topic).envelope)
-        statements.add_insert_sql(
-            f"INSERT INTO `{sink}` SELECT {columns}, `payload` FROM `{view}`"
-        )
+        c = contract(topic)
+        columns = ", ".join(quote(f.name) for f in c.envelope + c.payload)
+        statements.add_insert_sql(f"INSERT INTO `{sink}` SELECT {columns} FROM `{view}`")
     statements.execute()

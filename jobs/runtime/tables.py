@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyflink.table import TableEnvironment
 
+NEVER_LATE = "FALSE"  # in a bounded run
+BEHIND_WATERMARK = (
+    "(CURRENT_WATERMARK(event_time) IS NOT NULL AND event_time <= CURRENT_WATERMARK(event_time))"
+)
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
 
@@ -20,9 +24,12 @@ class Tables(Mapping[str, str]):
     in `sql/`; only identifiers and expressions rendered from the contracts are put into them.
     """
 
-    def __init__(self, env: TableEnvironment, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, env: TableEnvironment, names: Mapping[str, str], *, late: str = NEVER_LATE
+    ) -> None:
         self._env = env
         self._names = dict(names)
+        self.late = late  # SQL: whether a row of a source lies behind the watermark
 
     def __getitem__(self, name: str) -> str:
         return self._names[name]
@@ -48,12 +55,6 @@ class Tables(Mapping[str, str]):
         self._env.execute_sql(f"CREATE TEMPORARY VIEW `{name}` AS\n{rows}")
         return name
 
-    def bounded(self, topic: str, view: str) -> str:
-        """Create a view of `view` with the columns a live source of `topic` has beside its own."""
-        return self.view(
-            f"bounded_{topic.replace('.', '_')}", "normalize/bounded.sql", normalized=view
-        )
-
-    def with_names(self, names: Mapping[str, str]) -> Tables:
-        """Return tables of the same environment under other names."""
+    def following(self, names: Mapping[str, str]) -> Tables:
+        """Return tables of views made here: their rows have passed the verdict on lateness."""
         return Tables(self._env, names)

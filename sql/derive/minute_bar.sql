@@ -23,7 +23,7 @@ SELECT
 FROM
     TABLE(
         TUMBLE(
-            TABLE $second_bar, DESCRIPTOR(bar_time), INTERVAL '1' MINUTE
+            TABLE $second_bar, DESCRIPTOR (bar_time), INTERVAL '1' MINUTE
         )
     )
 GROUP BY window_start, window_end, window_time, entity_id, price_type, factor_version

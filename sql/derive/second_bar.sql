@@ -21,5 +21,5 @@ SELECT
     MAX(price_factor) AS price_factor,
     MAX(split_factor) AS split_factor,
     MAX(share_factor) AS share_factor
-FROM TABLE(TUMBLE(TABLE $prices, DESCRIPTOR(event_time), INTERVAL '1' SECOND))
+FROM TABLE(TUMBLE(TABLE $prices, DESCRIPTOR (event_time), INTERVAL '1' SECOND))
 GROUP BY window_start, window_end, window_time, entity_id, price_type, factor_version

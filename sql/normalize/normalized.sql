@@ -1,4 +1,5 @@
--- What is accepted, as the contract says. Heartbeats go on, so that time moves downstream too.
+-- What is accepted, as the contract says; the change points have done their work and end here.
+-- Heartbeats go on, so that time moves downstream too.
 SELECT
     event_id,
     event_time,
@@ -6,8 +7,6 @@ SELECT
     source,
     schema_version,
     CASE WHEN source = 'heartbeat' THEN raw_key ELSE listing_id END AS entity_id,
-    CASE
-        WHEN source <> 'heartbeat' THEN CAST(ROW($columns) AS ROW<$types>)
-    END AS payload
-FROM $judged
-WHERE reason IS NULL AND NOT is_duplicate
+    $columns
+FROM $placed
+WHERE event_id IS NOT NULL AND ($verdict) IS NULL AND NOT ($copy)

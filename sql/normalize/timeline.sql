@@ -6,19 +6,19 @@ SELECT
     ingest_time,
     source,
     schema_version,
-    $payload,
     kafka_partition,
     kafka_offset,
-    CAST(NULL AS STRING) AS change_listing_id,
-    CAST(NULL AS STRING) AS change_isin,
-    CAST(NULL AS STRING) AS change_venue,
-    CAST(NULL AS STRING) AS change_status,
-    CAST(NULL AS DOUBLE) AS change_price_factor,
-    CAST(NULL AS DOUBLE) AS change_split_factor,
-    CAST(NULL AS DOUBLE) AS change_share_factor,
-    CAST(NULL AS INT) AS change_factor_version
-FROM $checked
-WHERE reason IS NULL AND NOT is_late
+    $payload,
+    CAST(NULL AS STRING) AS listing_id,
+    CAST(NULL AS STRING) AS isin,
+    CAST(NULL AS STRING) AS venue,
+    CAST(NULL AS STRING) AS status,
+    CAST(NULL AS DOUBLE) AS price_factor,
+    CAST(NULL AS DOUBLE) AS split_factor,
+    CAST(NULL AS DOUBLE) AS share_factor,
+    CAST(NULL AS INT) AS factor_version
+FROM $raw
+WHERE ($reason) IS NULL AND NOT ($late)
 
 UNION ALL
 
@@ -29,16 +29,16 @@ SELECT
     CAST(NULL AS TIMESTAMP(3)) AS ingest_time,
     CAST(NULL AS STRING) AS source,
     CAST(NULL AS INT) AS schema_version,
-    $no_payload,
     CAST(NULL AS INT) AS kafka_partition,
     CAST(NULL AS BIGINT) AS kafka_offset,
-    payload.listing_id AS change_listing_id,
-    payload.isin AS change_isin,
-    payload.venue AS change_venue,
-    payload.status AS change_status,
-    payload.price_factor AS change_price_factor,
-    payload.split_factor AS change_split_factor,
-    payload.share_factor AS change_share_factor,
-    payload.factor_version AS change_factor_version
+    $no_payload,
+    listing_id,
+    isin,
+    venue,
+    status,
+    price_factor,
+    split_factor,
+    share_factor,
+    factor_version
 FROM $changes
 WHERE source <> 'heartbeat' AND decode_error IS NULL

@@ -46,10 +46,7 @@ def test_a_record_is_named_after_its_layer_and_dataset(c: Contract):
 
 
 def test_topics_and_schema_files_are_the_same_set():
-    files = {
-        f"{path.parent.name}.{path.stem}"
-        for path in SCHEMAS.glob("*/*.avsc")
-    }
+    files = {f"{path.parent.name}.{path.stem}" for path in SCHEMAS.glob("*/*.avsc")}
     assert set(contracts()) == files
 
 

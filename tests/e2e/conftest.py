@@ -12,6 +12,10 @@ Use the fixture `stack` (one for the session; the first test that asks for it pa
 `stack.settings` are its Settings. A test that calls the library in its own process takes the
 fixture `in_stack` as well: `asknown.settings.settings()` is then this stack's for that test.
 
+A test of data takes `pipeline` instead: the same stack with normalize, derive and lake running, and
+`surfaces`, which reads its stores. One stack runs on one clock, so such tests are marked with the
+time they replay, `@pytest.mark.clock("2014-05-01")`, and run in that order, behind all others.
+
 ASKNOWN_TEST_STACK_KEEP=1 leaves the stack running afterwards and prints where it is.
 """
 
@@ -26,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +42,29 @@ from asknown.stack.leftovers import port_is_free
 from asknown.stack.paths import Paths
 from asknown.stack.services import services
 from asknown.stack.supervisor import Supervisor
+from tests.e2e.surfaces import Surfaces
 
+JOBS = ("normalize", "derive", "lake")
 Eventually = Callable[..., Any]
 _OFFSETS = range(2000, 12000, 137)  # apart from any a person would choose
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker of the tests that replay a time."""
+    config.addinivalue_line("markers", "clock(time): the time a test on the shared stack replays")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that need a stack last, in the order of the time they replay."""
+    shared = [item for item in items if item.get_closest_marker("e2e")]
+    others = [item for item in items if not item.get_closest_marker("e2e")]
+    items[:] = others + sorted(shared, key=_clock)
+
+
+def _clock(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("clock")
+    return str(marker.args[0]) if marker else ""
 
 
 class Stack:
@@ -163,6 +188,21 @@ def stack() -> Iterator[Stack]:
         else:
             whole.run("down", check=False)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pipeline(stack: Stack) -> Stack:
+    """Return the stack with its jobs running; they stay for the rest of the session."""
+    with ThreadPoolExecutor(2) as pool:
+        started = list(pool.map(lambda job: stack.json("job", "submit", job), JOBS))
+    assert [job["state"] for job in started] == ["RUNNING"] * len(JOBS)
+    return stack
+
+
+@pytest.fixture(scope="session")
+def surfaces(pipeline: Stack) -> Surfaces:
+    """Return the stores of the running stack."""
+    return Surfaces(pipeline.settings)
 
 
 @pytest.fixture

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+
+from asknown.errors import AsknownError
+from asknown.stack.flink import FlinkRest
+from asknown.stack.jobs import Submission, submit
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -73,4 +78,76 @@ def test_clickhouse_reader_may_not_write_and_nobody_comes_without_password(stack
         httpx2.post(url, content="SELECT count() FROM silver.trade"),
         httpx2.post(url, headers={**reader, "X-ClickHouse-Key": "wrong"}, content="SELECT 1"),
     ]
-    assert [answer.status_code for answer in refused] == [403, 403, 403, 403]
+    codes = [answer.headers["X-ClickHouse-Exception-Code"] for answer in refused]
+    assert codes == ["497", "497", "497", "516"]
+
+
+JOB = """
+from pyflink.table import EnvironmentSettings, TableEnvironment
+import jobs
+
+tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+tables.get_config().set("pipeline.name", "ticker")
+tables.execute_sql(
+    "CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '10')"
+)
+tables.execute_sql("CREATE TABLE nowhere (n BIGINT) WITH ('connector' = 'blackhole')")
+tables.execute_sql("INSERT INTO nowhere SELECT {expression} FROM ticks")
+"""
+
+
+def job_folder(tmp_path: Path, expression: str) -> Path:
+    folder = tmp_path / "ticker"
+    folder.mkdir()
+    (folder / "main.py").write_text(JOB.format(expression=expression))
+    return tmp_path
+
+
+def completed(stack: Any, job_id: str) -> int:
+    with FlinkRest(stack.settings.flink_url) as rest:
+        return int(rest.checkpoints(job_id)["counts"]["completed"])
+
+
+def test_job_outlives_its_taskmanager_and_is_missed_after_its_jobmanager(
+    stack: Any, eventually: Any, tmp_path: Path
+) -> None:
+    folder = job_folder(tmp_path, "n")
+    started = submit(Submission("ticker", folder=folder), stack.settings)
+    assert (started.state, started.checkpoint_seconds is not None) == ("RUNNING", True)
+    before = completed(stack, started.job_id)
+    stack.kill(stack.working_taskmanager())
+    eventually(
+        lambda: completed(stack, started.job_id) > before + 5, 60, "checkpoints after the kill"
+    )
+
+    stack.kill("jobmanager")
+    stack.wait_ready("flink", within=90)
+    status = stack.run("status", check=False)
+    assert status.returncode == 3
+    assert "asknown job submit ticker --restore latest" in status.stdout
+    again = submit(Submission("ticker", folder=folder, restore="latest"), stack.settings)
+    assert again.job_id != started.job_id
+    saved = stack.json("job", "stop", "ticker")["savepoint"]
+    assert Path(saved.removeprefix("file:"), "_metadata").exists()
+    assert stack.json("status")["healthy"]
+
+
+def test_job_that_fails_is_cancelled_and_explained_in_a_few_lines(
+    stack: Any, tmp_path: Path
+) -> None:
+    folder = job_folder(tmp_path, "n / (n - n)")
+    with pytest.raises(AsknownError) as caught:
+        submit(Submission("ticker", folder=folder), stack.settings)
+    lines = str(caught.value).splitlines()
+    assert any("ArithmeticException: / by zero" in line for line in lines)
+    assert len(lines) <= 10
+    assert not any("\tat " in line for line in lines)
+    assert stack.json("job", "ls") == []
+
+
+def test_job_that_cannot_be_planned_names_our_line(stack: Any, tmp_path: Path) -> None:
+    folder = job_folder(tmp_path, "no_such_column")
+    with pytest.raises(AsknownError) as caught:
+        submit(Submission("ticker", folder=folder), stack.settings)
+    assert "main.py:" in caught.value.message
+    assert "no_such_column" in caught.value.message

@@ -13,11 +13,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from asknown.contracts.catalog import contract
+from asknown.contracts.catalog import HEARTBEAT, contract
+from asknown.contracts.render import quote
 from asknown.settings import settings
 from jobs.runtime import environment, files
 from jobs.runtime.run import RunConfig
-from jobs.runtime.tables import Tables
+from jobs.runtime.tables import BEHIND_WATERMARK, NEVER_LATE, Tables
 
 DISORDER_MS = 9_000  # less than the bound of every topic in topics.yaml
 Row = dict[str, Any]
@@ -46,19 +47,21 @@ class Harness:
         work = Path(tempfile.mkdtemp(prefix=f"{self.mode}-", dir=self.folder))
         env = self._environment()
         views = {
-            topic: files.source_view(
+            topic: files.source_table(
                 env, topic, self._write(work, topic, rows), streaming=self.mode is Mode.STREAMING
             )
             for topic, rows in inputs.items()
         }
-        outputs = self.build(Tables(env, views))
+        late = BEHIND_WATERMARK if self.mode is Mode.STREAMING else NEVER_LATE
+        outputs = self.build(Tables(env, views, late=late))
         statements = env.create_statement_set()
         for topic, view in outputs.items():
             sink = files.sink_table(env, topic, work / f"out-{topic}")
-            columns = ", ".join(f"`{f.name}`" for f in contract(topic).envelope)
-            statements.add_insert_sql(f"INSERT INTO `{sink}` SELECT {columns}, `payload` FROM `{view}`")
+            c = contract(topic)
+            columns = ", ".join(quote(f.name) for f in c.envelope + c.payload)
+            statements.add_insert_sql(f"INSERT INTO `{sink}` SELECT {columns} FROM `{view}`")
         statements.execute().wait()
-        return {topic: _read(work / f"out-{topic}") for topic in outputs}
+        return {topic: _read(work / f"out-{topic}", topic) for topic in outputs}
 
     def _environment(self) -> Any:
         # Jars on the class path of the local cluster, as the real one has them in lib/.
@@ -79,7 +82,7 @@ class Harness:
         numbered = [{"kafka_partition": 0, "kafka_offset": n} | row for n, row in enumerate(rows)]
         if not topic.startswith("reference."):
             numbered = self._arrival(numbered)
-        lines = "".join(f"{json.dumps(row)}\n" for row in numbered)
+        lines = "".join(f"{json.dumps(_flat(row))}\n" for row in numbered)
         (folder / "rows.json").write_text(lines)
         return folder
 
@@ -95,11 +98,23 @@ class Harness:
         return sorted(rows, key=arrival)
 
 
-def _read(folder: Path) -> list[Row]:
+def _flat(row: Row) -> Row:
+    """Return a row as tables have it: the payload's columns beside the envelope's."""
+    return {k: v for k, v in row.items() if k != "payload"} | (row.get("payload") or {})
+
+
+def _read(folder: Path, topic: str) -> list[Row]:
+    """Return the rows as records have them: the payload in its own record, null in a heartbeat."""
+    names = {f.name for f in contract(topic).payload}
     rows: list[Row] = []
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and not file.name.startswith("."):
-            rows += [json.loads(line, parse_float=str) for line in file.read_text().splitlines()]
+        if not file.is_file() or file.name.startswith("."):
+            continue
+        for line in file.read_text().splitlines():
+            flat = json.loads(line, parse_float=str)
+            payload = {k: v for k, v in flat.items() if k in names}
+            envelope = {k: v for k, v in flat.items() if k not in names}
+            rows.append(envelope | {"payload": None if flat["source"] == HEARTBEAT else payload})
     return rows
 
 

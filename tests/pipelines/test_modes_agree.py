@@ -7,7 +7,17 @@ import random
 import pytest
 
 from tests.pipelines.harness import Mode, as_set
-from tests.pipelines.vocabulary import HOUR, SECOND, T0, Factors, change, listed, poison, quote, trade
+from tests.pipelines.vocabulary import (
+    HOUR,
+    SECOND,
+    T0,
+    Factors,
+    change,
+    listed,
+    poison,
+    quote,
+    trade,
+)
 
 CHANGES = "reference.entity_change"
 
@@ -29,7 +39,13 @@ def session(seed: int):
     trades += [dict(row) for row in chance.sample(trades, 30)]
     trades += [poison("DECODE_TRUNCATED", at=T0) for _ in range(5)]
     quotes = [
-        quote("AAA", at=T0 + chance.randrange(HOUR // 2), bid=f"9.{n:03}", ask=f"10.{n:03}", event_id=f"q{n}")
+        quote(
+            "AAA",
+            at=T0 + chance.randrange(HOUR // 2),
+            bid=f"9.{n:03}",
+            ask=f"10.{n:03}",
+            event_id=f"q{n}",
+        )
         for n in range(100)
     ]
     halfway = T0 + 900 * SECOND

@@ -89,7 +89,9 @@ def test_ticker_handed_to_another_company_resolves_by_event_time(normalizing, mo
         }
     )
 
-    owners = [row["entity_id"] for row in sorted(out["normalized.trade"], key=lambda r: r["event_time"])]
+    owners = [
+        row["entity_id"] for row in sorted(out["normalized.trade"], key=lambda r: r["event_time"])
+    ]
     assert owners == ["e_class_a", "e_class_c"]
 
 
@@ -123,7 +125,7 @@ def test_broken_records_are_quarantined_with_coordinates_and_bytes(normalizing, 
                 trade("INFY", at=T0, size="-1"),
                 trade("INFY", at=T0, price=None),
                 trade("INFY", at=T0 + DAY, ingest_time=None),
-                trade("INFY", at=T0, raw_bytes="AAEC"),
+                trade("INFY", at=T0, message_bytes="AAEC"),
             ],
             CHANGES: [listed("INFY")],
         }
@@ -144,7 +146,9 @@ def test_broken_records_are_quarantined_with_coordinates_and_bytes(normalizing, 
 
 def test_copies_of_an_event_leave_one_normalized_and_the_rest_as_duplicates(normalizing, mode):
     copies = [trade("SBIN", at=T0, event_id="same", kafka_offset=n) for n in (5, 3, 9)]
-    neighbours = [trade("SBIN", at=T0, event_id=f"other-{n}", kafka_offset=20 + n) for n in range(3)]
+    neighbours = [
+        trade("SBIN", at=T0, event_id=f"other-{n}", kafka_offset=20 + n) for n in range(3)
+    ]
     out = normalizing(mode).run({"raw.trade": copies + neighbours, CHANGES: [listed("SBIN")]})
 
     kept = sorted(row["payload"]["raw_offset"] for row in out["normalized.trade"])
@@ -171,13 +175,22 @@ def test_heartbeat_goes_on_and_is_neither_duplicate_nor_quarantined(normalizing,
 def test_every_raw_record_ends_in_exactly_one_place(normalizing, mode):
     symbols = ["A", "B", "C", "UNKNOWN"]
     raw = [
-        trade(symbols[n % 4], at=T0 + n * SECOND // 7, price=str(n % 11 - 1), event_id=f"id-{n // 2 * 2}-{symbols[n % 4]}")
+        trade(
+            symbols[n % 4],
+            at=T0 + n * SECOND // 7,
+            price=str(n % 11 - 1),
+            event_id=f"id-{n // 2 * 2}-{symbols[n % 4]}",
+        )
         for n in range(400)
     ]
     out = normalizing(mode).run({"raw.trade": raw, CHANGES: [listed(s) for s in symbols[:3]]})
 
     taken = [row["payload"]["raw_offset"] for row in out["normalized.trade"]]
-    taken += [r["payload"]["offset"] for lane in ("duplicate.event", "late.event", "quarantine.event") for r in out[lane]]
+    taken += [
+        r["payload"]["offset"]
+        for lane in ("duplicate.event", "late.event", "quarantine.event")
+        for r in out[lane]
+    ]
     assert sorted(taken) == list(range(400))
 
 
@@ -188,7 +201,10 @@ def test_quotes_and_bars_share_the_pass_with_trades(normalizing, mode):
     out = normalizing(mode).run(
         {
             "raw.trade": [trade("ITC", at=T0)],
-            "raw.quote": [quote("ITC", at=T0, bid="9", ask="8"), quote("ITC", at=T0, bid="7", ask="8")],
+            "raw.quote": [
+                quote("ITC", at=T0, bid="9", ask="8"),
+                quote("ITC", at=T0, bid="7", ask="8"),
+            ],
             "raw.bar": [bar],
             CHANGES: [listed("ITC")],
         }
@@ -202,7 +218,11 @@ def test_quotes_and_bars_share_the_pass_with_trades(normalizing, mode):
 def test_lanes_are_the_same_rows_whatever_the_order_and_parallelism(normalizing, mode):
     raw = [trade("AB"[n % 2], at=T0 + n * MINUTE // 10, event_id=f"{n % 90}") for n in range(90)]
     raw += [dict(raw[n], kafka_offset=1000 + n) for n in range(0, 90, 9)]
-    changes = [listed("A"), listed("B"), change("A", at=T0 + 4 * MINUTE, factors=Factors(0.5, 0.5, 2, 1))]
+    changes = [
+        listed("A"),
+        listed("B"),
+        change("A", at=T0 + 4 * MINUTE, factors=Factors(0.5, 0.5, 2, 1)),
+    ]
     plain = normalizing(mode).run({"raw.trade": raw, CHANGES: changes})
 
     numbered = [{"kafka_offset": n} | row for n, row in enumerate(raw)]

@@ -1,4 +1,4 @@
-"""Words for pipeline tests: trade("RELIANCE", at=T0), listed("RELIANCE"), split("RELIANCE", ...)."""
+"""Words for pipeline tests: trade("RELIANCE", at=T0), listed("RELIANCE"), split("RELIANCE")."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def poison(reason: str, *, at: int) -> Row:
     return {
         "event_time": utc(at),
         "decode_error": reason,
-        "raw_bytes": "AAEC",
+        "message_bytes": "AAEC",
         "kafka_time": utc(at),
     }
 

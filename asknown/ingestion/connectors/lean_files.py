@@ -20,7 +20,7 @@ from asknown.errors import UsageError
 from asknown.ingestion.connectors.selection import check_chosen
 from asknown.ingestion.decimals import exact_decimal
 
-# The hours database in the same folder says UTC for Forex-oanda, and so do the bursts at US releases.
+# The hours database of the same folder says UTC for Forex-oanda; so do the bursts at US releases.
 FOREX_ZONE = "UTC"
 _QUOTE_BAR_FIELDS = 11
 _VENUES = {"india": ("NSE", "XNSE")}

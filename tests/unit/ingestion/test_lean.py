@@ -15,6 +15,7 @@ import pytest
 from asknown.errors import UsageError
 from asknown.ingestion.connectors.lean import daily_bars, records
 from asknown.ingestion.connectors.lean_files import (
+    FOREX_ZONE,
     factor_rows,
     forex_zone,
     map_rows,
@@ -67,8 +68,8 @@ def test_price_that_is_none_stays_in_extra(tmp_path: Path) -> None:
 def test_tick_time_counts_from_midnight_of_the_zone(tmp_path: Path) -> None:
     name = "forex/oanda/tick/eurusd/20140501_quote.zip"
     archive(tmp_path / name, "292,1.38676,1.38686\n")
-    local = event_of(records(tmp_path)[0].item)
-    utc = event_of(records(tmp_path, time_zone="UTC")[0].item)
+    local = event_of(records(tmp_path, time_zone="America/New_York")[0].item)
+    utc = event_of(records(tmp_path)[0].item)
     assert local.event_time_ms - utc.event_time_ms == 4 * 3_600_000
     assert utc.event_time_ms == midnight_ms(date(2014, 5, 1), forex_zone("UTC")) + 292
     assert local.payload["bid_price"] == Decimal("1.38676")
@@ -172,7 +173,7 @@ def test_cccl_continuous_series_is_the_files(lean_folder: Path) -> None:
 def test_eurusd_ticks_make_the_bars_beside_them(
     lean_folder: Path, folder: str, seconds: int
 ) -> None:
-    zone = forex_zone("America/New_York")
+    zone = forex_zone(FOREX_ZONE)
     path = lean_folder / f"forex/oanda/{folder}/eurusd/20140501_quote.zip"
     theirs = quote_bars(path, date(2014, 5, 1), zone)
     windows: dict[int, list[Event]] = {}

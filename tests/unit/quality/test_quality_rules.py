@@ -76,7 +76,9 @@ def by_sql(dataset: str, batch: list[dict], *, nested: bool) -> list[str | None]
         view = f"SELECT n, {', '.join(f.name for f in c.envelope)}, {flat} FROM t"
     rules = RuleSet.load(dataset)
     text = (rules.reason_sql() if nested else rules.reason_sql(payload="")).replace("`", '"')
-    numbered = f"WITH t({columns}) AS (VALUES {rows}), v AS ({view}) SELECT {text} FROM v ORDER BY n"
+    numbered = (
+        f"WITH t({columns}) AS (VALUES {rows}), v AS ({view}) SELECT {text} FROM v ORDER BY n"
+    )
     return [reason for (reason,) in duckdb.sql(numbered).fetchall()]
 
 
@@ -117,12 +119,12 @@ def good(dataset: str) -> dict:
         "trade": {"symbol": "AAA", "price": one, "size": one},
         "quote": {
             "symbol": "AAA",
-            **{name: one for name in ("bid_price", "bid_size", "ask_price", "ask_size")},
+            **dict.fromkeys(("bid_price", "bid_size", "ask_price", "ask_size"), one),
         },
         "bar": {
             "symbol": "AAA",
             "interval_seconds": 60,
-            **{name: one for name in ("open", "high", "low", "close", "volume")},
+            **dict.fromkeys(("open", "high", "low", "close", "volume"), one),
         },
     }
     return {

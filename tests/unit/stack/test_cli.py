@@ -71,7 +71,15 @@ def test_status_of_a_stopped_stack_is_json_and_succeeds(tmp_path: Path) -> None:
 
 def test_down_of_a_stopped_stack_succeeds(tmp_path: Path) -> None:
     done = asknown(tmp_path / "data", "down", "-o", "json")
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"stopped": 0})
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"stopped": 0, "removed": []})
+
+
+def test_purge_removes_what_the_stack_wrote_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("kafka", "warehouse", "mine"):
+        (tmp_path / name).mkdir()
+    done = asknown(tmp_path, "down", "--purge", "-o", "json")
+    assert json.loads(done.stdout)["removed"] == ["kafka", "warehouse", "run"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_help_names_every_command_and_imports_none(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from asknown.errors import AsknownError, UsageError
 from asknown.settings import CHECKOUT, Settings
-from asknown.stack.control import _waves
 from asknown.stack.doctor import expected_jars
 from asknown.stack.flink_cluster import prepare_home
+from asknown.stack.flink_launch import JOBMANAGER, TASKMANAGER, launcher
 from asknown.stack.kafka import broker_process
 from asknown.stack.leftovers import port_is_free
 from asknown.stack.paths import INFRA, Paths
@@ -25,6 +25,8 @@ from asknown.stack.process import render
 from asknown.stack.report import environment_lines
 from asknown.stack.secrets import secret
 from asknown.stack.services import chosen, services
+
+EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 
 def flink_config(config: Settings) -> dict[str, object]:
@@ -65,7 +67,7 @@ def test_flink_home_drops_a_connector_that_is_gone(config: Settings, tmp_path: P
     jars = tmp_path / "home" / "jars" / "flink"
     jars.mkdir(parents=True)
     for name in ("a.jar", "b.jar"):
-        (jars / name).write_bytes(b"")
+        (jars / name).write_bytes(EMPTY_ZIP)
     moved = config.model_copy(update={"home": tmp_path / "home"})
     prepare_home(moved)
     (jars / "b.jar").unlink()
@@ -73,6 +75,19 @@ def test_flink_home_drops_a_connector_that_is_gone(config: Settings, tmp_path: P
     lib = Paths.of(moved).flink / "home" / "lib"
     assert (lib / "a.jar").is_symlink()
     assert not (lib / "b.jar").is_symlink()
+
+
+def test_flink_launchers_are_made_once_for_a_configuration(config: Settings) -> None:
+    prepare_home(config)
+    flink = Paths.of(config).flink
+    scripts = [launcher(flink, role) for role in (JOBMANAGER, TASKMANAGER)]
+    texts = [script.read_text() for script in scripts]
+    times = [script.stat().st_mtime_ns for script in scripts]
+    prepare_home(config)
+    assert [script.stat().st_mtime_ns for script in scripts] == times
+    assert all("exec /" in text and " -Xmx" in text for text in texts)
+    assert "-XX:+UseParallelGC" in texts[1]
+    assert TASKMANAGER.main in texts[1]
 
 
 def test_every_template_names_only_known_values() -> None:
@@ -132,14 +147,17 @@ def test_unknown_service_is_refused_with_the_nearest_name(config: Settings) -> N
     assert caught.value.hint == "did you mean kafka?"
 
 
-def test_services_start_after_what_they_need(config: Settings) -> None:
-    waves = [[service.name for service in wave] for wave in _waves(services(config))]
-    assert waves == [["kafka", "registry", "flink", "postgres", "clickhouse"], ["loader", "api"]]
-
-
-def test_service_alone_does_not_wait_for_what_was_not_asked_for(config: Settings) -> None:
-    alone = chosen(services(config), ["api"])
-    assert [[service.name for service in wave] for wave in _waves(alone)] == [["api"]]
+def test_every_service_stands_after_those_it_needs(config: Settings) -> None:
+    found = services(config)
+    names = [service.name for service in found]
+    later = [
+        (service.name, need)
+        for position, service in enumerate(found)
+        for need in service.needs
+        if need not in names[:position]
+    ]
+    assert later == []
+    assert any(service.needs for service in found)
 
 
 def test_port_in_use_is_not_free() -> None:

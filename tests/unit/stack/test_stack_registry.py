@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,8 +28,9 @@ def subject(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def client(registry: Any) -> SchemaRegistryClient:
-    return SchemaRegistryClient({"url": registry.url})
+def client(registry: Any) -> Iterator[SchemaRegistryClient]:
+    with SchemaRegistryClient({"url": registry.url}) as opened:
+        yield opened
 
 
 def avro(text: str) -> Schema:
@@ -145,15 +147,14 @@ def test_endpoints_by_id_and_types_answer(registry: Any) -> None:
 def test_killed_registry_has_lost_no_answered_registration(registry: Any) -> None:
     def register(number: int) -> tuple[int, str]:
         schema = record(A, name=f"R{number}")
-        client = SchemaRegistryClient({"url": registry.url})
-        return client.register_schema(f"s{number}", avro(schema)), schema
+        with SchemaRegistryClient({"url": registry.url}) as client:
+            return client.register_schema(f"s{number}", avro(schema)), schema
 
     with ThreadPoolExecutor(4) as pool:
         answered = list(pool.map(register, range(20)))
     registry.kill()
     registry.start()
-    client = SchemaRegistryClient({"url": registry.url})
     assert len({schema_id for schema_id, _ in answered}) == 20
-    assert [client.get_schema(schema_id).schema_str for schema_id, _ in answered] == [
-        schema for _, schema in answered
-    ]
+    with SchemaRegistryClient({"url": registry.url}) as client:
+        found = [client.get_schema(schema_id).schema_str for schema_id, _ in answered]
+    assert found == [schema for _, schema in answered]

@@ -41,8 +41,13 @@ def quarantined(**payload: Any) -> dict[str, Any]:
         "schema_version": 1,
         "entity_id": "raw.trade:0:7",
         "payload": {
-            **{"topic": "raw.trade", "partition": 0, "offset": 7, "stage": "normalize"},
-            **{"reason": "FIELD_MISSING", "raw_bytes": b"\x00\xff", **payload},
+            "topic": "raw.trade",
+            "partition": 0,
+            "offset": 7,
+            "stage": "normalize",
+            "reason": "FIELD_MISSING",
+            "raw_bytes": b"\x00\xff",
+            **payload,
         },
     }
 
@@ -53,7 +58,9 @@ def builder(*events: dict[str, Any], topic: str = "quarantine.event") -> BlockBu
 
 def test_a_block_is_named_by_its_outermost_rows():
     heartbeat = {**quarantined(), "payload": None}
-    block = builder(heartbeat, quarantined()).build(1, [(4, b"0"), (5, b"1"), (9, b"1"), (10, b"0")])
+    block = builder(heartbeat, quarantined()).build(
+        1, [(4, b"0"), (5, b"1"), (9, b"1"), (10, b"0")]
+    )
     assert block is not None
     assert block.token == "quarantine.event:1:5-9"
     assert block.rows.column("kafka_offset").to_pylist() == [5, 9]
@@ -74,7 +81,9 @@ def test_values_arrive_in_the_row_unchanged():
 
 def test_decimals_and_dates_keep_every_digit():
     names = {f.name: f for f in contract("normalized.trade").payload}
-    payload = {name: 1 if f.type.kind in ("int", "long", "double") else "x" for name, f in names.items()}
+    payload = {
+        name: 1 if f.type.kind in ("int", "long", "double") else "x" for name, f in names.items()
+    }
     payload |= {"price": Decimal("0.00000001"), "size": Decimal("9999999999.99999999")}
     payload |= {"trade_date": date(2014, 5, 7)}
     event = {**quarantined(), "payload": payload}

@@ -26,11 +26,22 @@ ENTITIES = 50
 
 def trade(number: int, feed: str) -> dict:
     payload = {
-        **{"raw_key": "XTST:EQ:AAA", "raw_symbol": "AAA", "isin": None, "venue": "XTST"},
-        **{"price": Decimal(number) / 100, "size": Decimal(1), "sequence": number},
-        **{"event_time_ns": None, "trade_date": None, "session_phase": "regular"},
-        **{"price_factor": 1.0, "split_factor": 1.0, "share_factor": 1.0, "factor_version": 1},
-        **{"raw_partition": 0, "raw_offset": number},
+        "raw_key": "XTST:EQ:AAA",
+        "raw_symbol": "AAA",
+        "isin": None,
+        "venue": "XTST",
+        "price": Decimal(number) / 100,
+        "size": Decimal(1),
+        "sequence": number,
+        "event_time_ns": None,
+        "trade_date": None,
+        "session_phase": "regular",
+        "price_factor": 1.0,
+        "split_factor": 1.0,
+        "share_factor": 1.0,
+        "factor_version": 1,
+        "raw_partition": 0,
+        "raw_offset": number,
     }
     return {
         "event_id": f"{feed}-{number}",

@@ -39,7 +39,7 @@ final class LenientAvroDecoder implements DeserializationSchema<RowData> {
     this.type = type;
     this.info = info;
     this.errorColumn = type.getFieldIndex(LenientAvroFormatFactory.DECODE_ERROR);
-    this.bytesColumn = type.getFieldIndex(LenientAvroFormatFactory.RAW_BYTES);
+    this.bytesColumn = type.getFieldIndex(LenientAvroFormatFactory.MESSAGE_BYTES);
   }
 
   @Override
@@ -94,7 +94,7 @@ final class LenientAvroDecoder implements DeserializationSchema<RowData> {
       return null;
     }
     try {
-      reader = RowReader.compile(writer, own(type));
+      reader = RowReader.rows(writer, own(type));
     } catch (MalformedAvroException e) {
       return null;
     }

@@ -25,14 +25,14 @@ import org.apache.flink.table.types.logical.RowType;
  * bytes whatsoever can fail a job.
  *
  * <p>A record that cannot be decoded becomes a row of NULLs; if the table declares the columns
- * {@code decode_error STRING} and {@code raw_bytes BYTES}, they say why and hold the bytes.
+ * {@code decode_error STRING} and {@code message_bytes BYTES}, they say why and hold the bytes.
  * Flink's own {@code avro-confluent} restarts the job on such a record, for ever.
  */
 public final class LenientAvroFormatFactory
     implements DeserializationFormatFactory, SerializationFormatFactory {
 
   static final String DECODE_ERROR = "decode_error";
-  static final String RAW_BYTES = "raw_bytes";
+  static final String MESSAGE_BYTES = "message_bytes";
 
   private static final ConfigOption<String> URL =
       ConfigOptions.key("url")

@@ -19,6 +19,9 @@ import org.apache.flink.table.types.logical.RowType;
 /**
  * Reads one writer schema straight into rows of one table, without records in between: a column
  * the table does not name is skipped, a column the writer does not have is NULL.
+ *
+ * <p>A record inside the record whose name is no column (the payload) is laid out flat: its fields
+ * are columns of the table, all NULL when it is null.
  */
 final class RowReader {
 
@@ -28,11 +31,78 @@ final class RowReader {
     Object read(AvroInput in);
   }
 
+  /** Reads the fields of a record into columns of a row. */
+  @FunctionalInterface
+  interface Filler {
+    void fill(GenericRowData row, AvroInput in);
+  }
+
   private RowReader() {}
 
-  static Reader compile(Schema writer, LogicalType target) {
+  /** Returns a reader of whole records into rows of the table. */
+  static Reader rows(Schema writer, RowType table) {
+    Filler filler = record(writer, table);
+    int width = table.getFieldCount();
+    return in -> {
+      GenericRowData row = new GenericRowData(width);
+      filler.fill(row, in);
+      return row;
+    };
+  }
+
+  private static Filler record(Schema writer, RowType table) {
+    List<Filler> fillers = new ArrayList<>();
+    for (Schema.Field field : writer.getFields()) {
+      int position = table.getFieldIndex(field.name());
+      if (position < 0 && inner(field.schema()) != null) {
+        fillers.add(flat(field.schema(), table));
+      } else if (position < 0) {
+        Reader skip = value(field.schema(), null);
+        fillers.add((row, in) -> skip.read(in));
+      } else {
+        Reader read = value(field.schema(), table.getTypeAt(position));
+        fillers.add((row, in) -> row.setField(position, read.read(in)));
+      }
+    }
+    Filler[] all = fillers.toArray(new Filler[0]);
+    return (row, in) -> {
+      for (Filler one : all) {
+        one.fill(row, in);
+      }
+    };
+  }
+
+  /** Returns the record type of a field that is a record or "null or a record"; else null. */
+  static Schema inner(Schema schema) {
+    if (schema.getType() == Schema.Type.RECORD) {
+      return schema;
+    }
+    if (schema.getType() != Schema.Type.UNION || schema.getTypes().size() != 2) {
+      return null;
+    }
+    Schema other = schema.getTypes().get(1);
+    boolean optional = schema.getTypes().get(0).getType() == Schema.Type.NULL;
+    return optional && other.getType() == Schema.Type.RECORD ? other : null;
+  }
+
+  private static Filler flat(Schema schema, RowType table) {
+    Filler filler = record(inner(schema), table);
+    if (schema.getType() == Schema.Type.RECORD) {
+      return filler;
+    }
+    return (row, in) -> {
+      int branch = in.readInt();
+      if (branch == 1) {
+        filler.fill(row, in);
+      } else if (branch != 0) {
+        throw new MalformedAvroException("no branch " + branch + " in a union");
+      }
+    };
+  }
+
+  private static Reader value(Schema writer, LogicalType target) {
     return switch (writer.getType()) {
-      case RECORD -> record(writer, target);
+      case RECORD -> skippedRecord(writer, target);
       case UNION -> union(writer, target);
       case NULL -> in -> null;
       case MAP -> map(writer, target);
@@ -41,36 +111,24 @@ final class RowReader {
     };
   }
 
-  private static Reader record(Schema writer, LogicalType target) {
-    if (target != null && !(target instanceof RowType)) {
+  private static Reader skippedRecord(Schema writer, LogicalType target) {
+    if (target != null) {
       throw mismatch(writer, target);
     }
-    RowType row = (RowType) target;
-    int width = row == null ? 0 : row.getFieldCount();
-    List<Schema.Field> fields = writer.getFields();
-    Reader[] readers = new Reader[fields.size()];
-    int[] positions = new int[fields.size()];
-    for (int i = 0; i < readers.length; i++) {
-      positions[i] = row == null ? -1 : row.getFieldIndex(fields.get(i).name());
-      LogicalType type = positions[i] < 0 ? null : row.getTypeAt(positions[i]);
-      readers[i] = compile(fields.get(i).schema(), type);
+    List<Reader> skips = new ArrayList<>();
+    for (Schema.Field field : writer.getFields()) {
+      skips.add(value(field.schema(), null));
     }
     return in -> {
-      GenericRowData out = new GenericRowData(width);
-      for (int i = 0; i < readers.length; i++) {
-        Object value = readers[i].read(in);
-        if (positions[i] >= 0) {
-          out.setField(positions[i], value);
-        }
-      }
-      return out;
+      skips.forEach(skip -> skip.read(in));
+      return null;
     };
   }
 
   private static Reader union(Schema writer, LogicalType target) {
     List<Reader> branches = new ArrayList<>();
     for (Schema branch : writer.getTypes()) {
-      branches.add(compile(branch, target));
+      branches.add(value(branch, target));
     }
     Reader[] readers = branches.toArray(new Reader[0]);
     return in -> {
@@ -83,7 +141,7 @@ final class RowReader {
   }
 
   private static Reader map(Schema writer, LogicalType target) {
-    Reader value = compile(writer.getValueType(), target == null ? null : target.getChildren().get(1));
+    Reader value = value(writer.getValueType(), target == null ? null : target.getChildren().get(1));
     return in -> {
       Map<Object, Object> out = target == null ? null : new HashMap<>();
       for (long n = block(in); n != 0; n = block(in)) {
@@ -103,7 +161,7 @@ final class RowReader {
     if (target != null) {
       throw mismatch(writer, target);
     }
-    Reader element = compile(writer.getElementType(), null);
+    Reader element = value(writer.getElementType(), null);
     return in -> {
       for (long n = block(in); n != 0; n = block(in)) {
         for (long i = 0; i < n; i++) {

@@ -7,12 +7,18 @@ import org.apache.flink.table.data.ArrayData;
 import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.MapData;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
-/** Writes rows of one table straight in one Avro schema, without records in between. */
+/**
+ * Writes rows of one table straight in one Avro schema, without records in between.
+ *
+ * <p>A record inside the record whose name is no column (the payload) is written from columns of
+ * the same row; it is null when the row is a heartbeat.
+ */
 final class RowWriter {
 
   /** Writes field {@code position} of {@code row}. */
@@ -23,22 +29,44 @@ final class RowWriter {
 
   private RowWriter() {}
 
+  private static final StringData HEARTBEAT = StringData.fromString("heartbeat");
+
   /** Returns a writer of whole rows; every field of the schema must be a column of the table. */
-  static Writer record(Schema schema, RowType row, String path) {
+  static Writer record(Schema schema, RowType table, String path) {
     List<Schema.Field> fields = schema.getFields();
     Writer[] writers = new Writer[fields.size()];
     int[] positions = new int[fields.size()];
     for (int i = 0; i < writers.length; i++) {
-      String name = path + fields.get(i).name();
-      positions[i] = row.getFieldIndex(fields.get(i).name());
-      if (positions[i] < 0) {
+      Schema.Field field = fields.get(i);
+      String name = path + field.name();
+      positions[i] = table.getFieldIndex(field.name());
+      if (positions[i] >= 0) {
+        writers[i] = field(field.schema(), table.getTypeAt(positions[i]), name);
+      } else if (RowReader.inner(field.schema()) != null) {
+        writers[i] = flat(field.schema(), table, name);
+      } else {
         throw mismatch(name, "a column", "none");
       }
-      writers[i] = field(fields.get(i).schema(), row.getTypeAt(positions[i]), name);
     }
-    return (value, ignored, out) -> {
+    return (row, ignored, out) -> {
       for (int i = 0; i < writers.length; i++) {
-        writers[i].write(value, positions[i], out);
+        writers[i].write(row, positions[i], out);
+      }
+    };
+  }
+
+  private static Writer flat(Schema schema, RowType table, String name) {
+    Writer writer = record(RowReader.inner(schema), table, name + ".");
+    if (schema.getType() == Schema.Type.RECORD) {
+      return writer;
+    }
+    int source = table.getFieldIndex("source");
+    return (row, ignored, out) -> {
+      boolean beat =
+          source >= 0 && !row.isNullAt(source) && HEARTBEAT.equals(row.getString(source));
+      out.writeLong(beat ? 0 : 1);
+      if (!beat) {
+        writer.write(row, 0, out);
       }
     };
   }
@@ -70,7 +98,6 @@ final class RowWriter {
 
   private static Writer value(Schema schema, LogicalType type, String name) {
     return switch (schema.getType()) {
-      case RECORD -> nested(schema, type, name);
       case STRING -> {
         require(type, LogicalTypeRoot.VARCHAR, name);
         yield (row, i, out) -> out.writeBytes(row.getString(i).toBytes());
@@ -87,14 +114,6 @@ final class RowWriter {
       case MAP -> map(name, type);
       default -> throw mismatch(name, "a type this format writes", schema.toString());
     };
-  }
-
-  private static Writer nested(Schema schema, LogicalType type, String name) {
-    require(type, LogicalTypeRoot.ROW, name);
-    RowType inner = (RowType) type;
-    Writer writer = record(schema, inner, name + ".");
-    int width = inner.getFieldCount();
-    return (row, i, out) -> writer.write(row.getRow(i, width), 0, out);
   }
 
   private static Writer longInteger(Schema schema, LogicalType type, String name) {

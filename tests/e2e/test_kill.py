@@ -1,0 +1,101 @@
+"""kill -9 in the middle of a session: all recovers by itself, nothing is lost, nothing doubled.
+
+Each seed has a day and a session of its own on the shared stack. It chooses the moments, and
+who dies in which order; the third also loses the broker. The second loses its TaskManager while
+late records are on their way: after a restore nobody may have forgotten how late it is.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from asknown.ingestion.connectors.synthetic import SessionSpec
+from asknown.ingestion.event import Settle
+from asknown.ingestion.replay import Pace
+from asknown.ingestion.session_ledger import Outcome
+from tests.e2e.sessions import Day, Sender, load_reference
+from tests.e2e.surfaces import Surfaces
+from tests.e2e.verdict import Sent, judge, restarts, wait_until_through
+
+EVENTS = 30_000
+PACE = Pace(speed=20, settle_seconds=5)  # ten minutes of the venue in half a minute
+TASKMANAGER, LOADER, CLICKHOUSE, KAFKA = "taskmanager", "loader", "clickhouse", "kafka"
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run: its day, its seed, and what is peculiar about it."""
+
+    day: Day
+    seed: int
+    broker_too: bool = False
+    among_late: bool = False
+
+    def deaths(self, sender: Sender) -> list[tuple[int, str]]:
+        """Return (records sent until then, who dies), ascending."""
+        dice = random.Random(self.seed)
+        victims = [TASKMANAGER, LOADER, CLICKHOUSE, *([KAFKA] if self.broker_too else [])]
+        dice.shuffle(victims)
+        moments = sorted(dice.sample(range(EVENTS // 10, EVENTS * 9 // 10), len(victims)))
+        found = dict(zip(victims, moments, strict=True))
+        if self.among_late:
+            late = sum(row.outcome is Outcome.LATE for row in sender.expected)
+            found[TASKMANAGER] = settle_index(sender) + late + 1
+        return sorted((moment, victim) for victim, moment in found.items())
+
+
+def settle_index(sender: Sender) -> int:
+    deliveries = sender.session.deliveries
+    return next(n for n, one in enumerate(deliveries) if isinstance(one, Settle))
+
+
+PLANS = (
+    pytest.param(Plan(Day(1), 101), id="seed 101", marks=pytest.mark.clock("2024-10-29")),
+    pytest.param(
+        Plan(Day(2), 102, among_late=True),
+        id="seed 102, among late records",
+        marks=pytest.mark.clock("2024-10-30"),
+    ),
+    pytest.param(
+        Plan(Day(3), 103, broker_too=True),
+        id="seed 103, the broker too",
+        marks=pytest.mark.clock("2024-10-31"),
+    ),
+)
+
+
+def kill(stack: Any, victim: str) -> None:
+    name = stack.working_taskmanager() if victim == TASKMANAGER else victim
+    print(f"\n  killed {name} {stack.kill(name)}", end="")
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_nothing_is_lost_or_doubled_when_processes_are_killed(
+    pipeline: Any, surfaces: Surfaces, eventually: Any, plan: Plan
+) -> None:
+    spec = SessionSpec(EVENTS, plan.seed)
+    load_reference(pipeline.settings, spec)
+    since, before = surfaces.now(), restarts(pipeline.settings)
+    with Sender(pipeline.settings, spec, plan.day, PACE) as sender:
+        for moment, victim in plan.deaths(sender):
+            eventually(
+                lambda moment=moment: sender.sent >= moment or sender.done(), 180, f"{moment} sent"
+            )
+            kill(pipeline, victim)
+        eventually(sender.done, 180, "the end of the session")
+    sent = Sent(sender.expected, since)
+
+    reading = wait_until_through(pipeline, eventually, surfaces, sent)
+    assert judge(surfaces, sent, late_may_pass=True) == []
+    assert reading["closed"], reading
+    assert reading["stores_equal"], reading["stores"]
+    after = eventually(lambda: restarts(pipeline.settings), 60, "the jobs")
+    assert after.keys() == before.keys()
+    assert max(after[job] - before[job] for job in after) > 0
+    assert pipeline.state("flink") == "ready"
