@@ -172,7 +172,7 @@ def _postgres() -> Check:
     command = unprivileged((str(programs() / "postgres"), "--version"))
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     found = (done.stdout or done.stderr).strip()
-    mend = "put the checkout where every user may read it (not below a private folder)"
+    mend = "make setup; as root, check that /tmp may be executed from"
     return Check("postgres programs", done.returncode == 0, found, mend)
 
 

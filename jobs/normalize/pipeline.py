@@ -75,9 +75,7 @@ def build(tables: Tables, session: SessionSql) -> dict[str, str]:
     return outputs
 
 
-def unread(
-    tables: Tables, topic: str, reason: str, condition: str, *, name: str = "unread"
-) -> str:
+def unread(tables: Tables, topic: str, reason: str, condition: str, *, name: str = "unread") -> str:
     """Return the lane of the records of `topic` that are set aside before any look-up."""
     stage = "normalize" if topic.startswith("raw.") else "derive"
     view = f"{name}_{topic.replace('.', '_')}"
@@ -85,9 +83,7 @@ def unread(
     return tables.view(view, "lane/unread.sql", reason=reason, condition=condition, **parts)
 
 
-def _set_aside(
-    tables: Tables, name: str, topic: str, placed: str, verdict: tuple[str, str]
-) -> str:
+def _set_aside(tables: Tables, name: str, topic: str, placed: str, verdict: tuple[str, str]) -> str:
     reason, condition = verdict
     return tables.view(
         name, "lane/placed.sql", topic=topic, placed=placed, reason=reason, condition=condition
@@ -114,7 +110,9 @@ def _verdicts(dataset: str, session: SessionSql) -> Verdicts:
 
 
 def _placed(tables: Tables, raw: str, dataset: str, reason: str) -> str:
-    fields = [f for f in contract(raw).payload if f.type.kind != "map" and f.name != "source_system"]
+    fields = [
+        f for f in contract(raw).payload if f.type.kind != "map" and f.name != "source_system"
+    ]
     payload = ", ".join(quote(f.name) for f in fields)
     timeline = tables.view(
         f"timeline_{dataset}",

@@ -54,9 +54,8 @@ def sink_table(env: TableEnvironment, run: RunConfig, topic: str) -> str:
         "properties.linger.ms": "20",
         "properties.batch.size": "262144",
     }
-    env.execute_sql(
-        f"CREATE TEMPORARY TABLE `{name}` ({columns(c, keep_extra=True)}) WITH ({_options(options)})"
-    )
+    declared = columns(c, keep_extra=True)
+    env.execute_sql(f"CREATE TEMPORARY TABLE `{name}` ({declared}) WITH ({_options(options)})")
     return name
 
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from pyflink.java_gateway import get_gateway
 
 from jobs.backfill import pipeline as backfill
 from jobs.derive import pipeline as derive
 from jobs.normalize import pipeline as normalize
 from jobs.normalize import sessions
 from tests.pipelines.harness import Harness, Mode
+
+
+@pytest.fixture(scope="session", autouse=True)
+def jvm() -> None:
+    """Start the JVM of PyFlink, which forgets the process and its pipes: no leak of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        get_gateway()
+        gc.collect()
 
 
 @lru_cache(maxsize=1)

@@ -27,12 +27,6 @@ HOSTS = (
     "repo." + "maven",
     "npm" + "js.org",
 )
-    "pypi" + ".org",
-    "python" + "hosted",
-    "repo1." + "maven",
-    "repo." + "maven",
-    "npm" + "js.org",
-)
 FOREIGN = {
     "a folder of one machine": re.compile(
         r"(?<![\w.])/(?:" + "|".join(("work", "home")) + r"/\w|root/)"
@@ -181,3 +175,16 @@ def test_query_of_a_job_is_used_by_one() -> None:
     queries = [p for p in files(".sql") if "clickhouse" not in p.parts]
     unused = [name(p) for p in queries if f"{p.parent.name}/{p.name}" not in code]
     assert unused == []
+
+
+def test_page_links_to_files_that_exist() -> None:
+    pages = files(".md")
+    links = [
+        (page, target.partition("#")[0])
+        for page in pages
+        for target in re.findall(r"\]\(([^)\s]+)\)", text(page))
+        if "://" not in target
+    ]
+    broken = [f"{name(page)}: {to}" for page, to in links if not (page.parent / to).exists()]
+    assert links
+    assert broken == []

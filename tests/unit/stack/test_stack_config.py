@@ -29,32 +29,40 @@ from asknown.stack.services import chosen, services
 EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 
-def flink_config(config: Settings) -> dict[str, object]:
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return the settings of a stack whose Flink home has been made, twice."""
+    config = Settings(data_dir=tmp_path_factory.mktemp("flink") / "data", port_offset=31)
     prepare_home(config)
-    loaded = yaml.safe_load((Paths.of(config).flink / "conf" / "config.yaml").read_text())
+    prepare_home(config)
+    return config
+
+
+@pytest.fixture
+def written(cluster: Settings) -> dict[str, object]:
+    text = (Paths.of(cluster).flink / "conf" / "config.yaml").read_text()
+    loaded = yaml.safe_load(text)
     assert isinstance(loaded, dict)
     return loaded
 
 
-def test_flink_listens_on_loopback_and_this_checkouts_ports(config: Settings) -> None:
-    found = flink_config(config)
-    hosts = [value for key, value in found.items() if key.endswith(("host", "address"))]
+def test_flink_listens_on_loopback_and_this_checkouts_ports(
+    cluster: Settings, written: dict[str, object]
+) -> None:
+    hosts = [value for key, value in written.items() if key.endswith(("host", "address"))]
     assert len(hosts) == 6
     assert set(hosts) == {"127.0.0.1"}
-    assert found["rest.port"] == config.port(config.flink_port)
-    assert found["jobmanager.rpc.port"] == config.port(config.flink_rpc_port)
+    assert written["rest.port"] == cluster.port(cluster.flink_port)
+    assert written["jobmanager.rpc.port"] == cluster.port(cluster.flink_rpc_port)
 
 
-def test_flink_runs_python_with_this_interpreter(config: Settings) -> None:
-    found = flink_config(config)
-    assert found["python.executable"] == sys.executable
-    assert found["python.client.executable"] == sys.executable
+def test_flink_runs_python_with_this_interpreter(written: dict[str, object]) -> None:
+    assert written["python.executable"] == sys.executable
+    assert written["python.client.executable"] == sys.executable
 
 
-def test_flink_home_holds_the_wheels_jars_and_the_connectors_once(config: Settings) -> None:
-    prepare_home(config)
-    prepare_home(config)
-    home = Paths.of(config).flink / "home"
+def test_flink_home_holds_the_wheels_jars_and_the_connectors_once(cluster: Settings) -> None:
+    home = Paths.of(cluster).flink / "home"
     names = sorted(path.name for path in (home / "lib").iterdir())
     assert any(name.startswith("flink-dist-") for name in names)
     assert any(name.startswith("flink-sql-connector-kafka-") for name in names)
@@ -77,13 +85,12 @@ def test_flink_home_drops_a_connector_that_is_gone(config: Settings, tmp_path: P
     assert not (lib / "b.jar").is_symlink()
 
 
-def test_flink_launchers_are_made_once_for_a_configuration(config: Settings) -> None:
-    prepare_home(config)
-    flink = Paths.of(config).flink
+def test_flink_launchers_are_made_once_for_a_configuration(cluster: Settings) -> None:
+    flink = Paths.of(cluster).flink
     scripts = [launcher(flink, role) for role in (JOBMANAGER, TASKMANAGER)]
     texts = [script.read_text() for script in scripts]
     times = [script.stat().st_mtime_ns for script in scripts]
-    prepare_home(config)
+    prepare_home(cluster)
     assert [script.stat().st_mtime_ns for script in scripts] == times
     assert all("exec /" in text and " -Xmx" in text for text in texts)
     assert "-XX:+UseParallelGC" in texts[1]
