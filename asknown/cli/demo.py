@@ -62,7 +62,7 @@ def demo(events: EventsOption = 100_000, seed: SeedOption = 7) -> None:
 
 def _submit_jobs(show: Output) -> None:
     """Submit what does not run yet; the clients plan side by side, as each mostly waits."""
-    running = {row["name"] for row in _call("job", "ls")}
+    running = {row["name"] for row in _call("job", "ls") if row["state"] == "RUNNING"}
     wanted = [job for job in JOBS if job not in running]
     for job in sorted(set(JOBS) - set(wanted)):
         show.line(f"  {job:<15} runs already")

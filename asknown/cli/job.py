@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Submit, list, cancel and stop Flink jobs.",
 )
 
+FROM_THE_START = "none"
 NameArgument = Annotated[str, typer.Argument(help="A job's name, or its id.")]
 
 
@@ -29,14 +30,25 @@ def submit(
         int | None, typer.Option("--parallelism", "-p", min=1, help="Subtasks of each operator.")
     ] = None,
     restore: Annotated[
-        str, typer.Option("--restore", help="A savepoint's address, or 'latest'.")
+        str,
+        typer.Option(
+            help="A savepoint's address; 'none' reads every topic again. "
+            "Left out: where the job's last run stood, if it has run."
+        ),
     ] = "",
     fmt: FormatOption = Format.TEXT,
 ) -> None:
-    """Run a job, and wait until it runs and its first checkpoint is complete."""
-    from asknown.stack.jobs import Submission, submit
+    """Run a job, and wait until it runs and its first checkpoint is complete.
+
+    A job that has run before goes on where it stood: from the start it would write everything a
+    second time.
+    """
+    from asknown.stack.jobs import Submission, resume_point, submit
 
     printer = output(fmt)
+    restore = "" if restore == FROM_THE_START else restore or resume_point(settings(), name)
+    if restore:
+        printer.line(f"  {name} goes on from {restore}")
     request = Submission(
         name=name, arguments=tuple(arguments or ()), parallelism=parallelism, restore=restore
     )
@@ -87,7 +99,7 @@ def cancel(name: NameArgument, fmt: FormatOption = Format.TEXT) -> None:
 
 @app.command()
 def stop(name: NameArgument, fmt: FormatOption = Format.TEXT) -> None:
-    """Stop a job with a savepoint, from which `job submit --restore` goes on."""
+    """Stop a job with a savepoint, from which `job submit` goes on."""
     from asknown.stack.flink import FlinkRest
     from asknown.stack.jobs import forget, job_id_of
     from asknown.stack.paths import Paths
@@ -96,9 +108,7 @@ def stop(name: NameArgument, fmt: FormatOption = Format.TEXT) -> None:
     with FlinkRest(config.flink_url, timeout=30) as rest:
         job_id = job_id_of(config, rest, name)
         location = rest.stop_with_savepoint(job_id, f"file://{Paths.of(config).savepoints}")
-    forget(config, name)
+    forget(config, name, savepoint=location)
     if fmt is Format.JSON:
         output(fmt).record({"name": name, "job_id": job_id, "savepoint": location})
-    output(fmt).line(
-        f"  {name} stopped; go on with: asknown job submit {name} --restore {location}"
-    )
+    output(fmt).line(f"  {name} stopped; asknown job submit {name} goes on from {location}")

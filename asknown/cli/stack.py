@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from asknown.cli.output import Format, FormatOption, output
 from asknown.errors import AsknownError, ExitCode
 from asknown.settings import settings
+
+if TYPE_CHECKING:
+    from asknown.stack.report import StackReport
 
 OnlyOption = Annotated[
     str, typer.Option("--only", help="Services, with commas: kafka,registry,flink.")
@@ -89,9 +92,28 @@ def status(
     if fmt is StatusFormat.JSON:
         output("json").record(report.as_dict())
     else:
-        report.print(output("text"))
+        _print_report(report)
     if not report.healthy:
         raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def _print_report(report: StackReport) -> None:
+    """Print services, jobs, and what to do about jobs that are gone."""
+    printer = output("text")
+    columns = ("service", "state", "up s", "MB", "address", "")
+    rows = [(s.name, s.state, s.uptime_seconds, s.rss_mb, s.url, s.detail) for s in report.services]
+    printer.table("", columns, rows)
+    live = [job for job in report.jobs if job["state"] not in ("FINISHED", "CANCELED")]
+    if live:
+        columns = ("job", "state", "for s", "checkpoints", "failures", "id")
+        keys = ("name", "state", "duration_s", "checkpoints", "failures", "job_id")
+        printer.table("", columns, [tuple(job[key] for key in keys) for job in live])
+    for job in live:
+        if job["state"] == "missing":
+            printer.line(
+                f"{job['name']} was submitted, but this JobManager does not know it (it was "
+                f"restarted). Next: asknown job submit {job['name']} --restore latest"
+            )
 
 
 def doctor(fmt: FormatOption = Format.TEXT) -> None:

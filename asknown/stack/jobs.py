@@ -88,12 +88,12 @@ def submitted(config: Settings) -> dict[str, dict[str, Any]]:
     }
 
 
-def forget(config: Settings, name: str) -> None:
-    """Note that a job is meant not to run any more."""
+def forget(config: Settings, name: str, *, savepoint: str = "") -> None:
+    """Note that a job is meant not to run any more, and the savepoint it was stopped with."""
     path = Paths.of(config).jobs / f"{name}.json"
     if path.exists():
         record = json.loads(path.read_text())
-        path.write_text(json.dumps({**record, "stopped": True}))
+        path.write_text(json.dumps({**record, "stopped": True, "savepoint": savepoint}))
 
 
 def job_id_of(config: Settings, rest: FlinkRest, name: str) -> str:
@@ -134,6 +134,22 @@ def latest_checkpoint(config: Settings, name: str) -> str:
             hint=f"asknown job submit {name} without --restore",
         )
     return f"file://{max(complete, key=lambda path: int(path.name.removeprefix('chk-')))}"
+
+
+def resume_point(config: Settings, name: str) -> str:
+    """Return where a job that has run before goes on; nothing for one that has not.
+
+    That is the savepoint it was stopped with, else its newest checkpoint.
+    """
+    record = submitted(config).get(name)
+    if record is None:
+        return ""
+    if record.get("savepoint"):
+        return str(record["savepoint"])
+    try:
+        return latest_checkpoint(config, name)
+    except UsageError:
+        return ""
 
 
 def command(job: Submission, main: Path, config: Settings) -> list[str]:

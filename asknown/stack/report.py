@@ -6,8 +6,6 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from asknown.cli.output import Output
-from asknown.errors import UnreachableError
 from asknown.settings import Settings
 from asknown.stack.control import State, status
 from asknown.stack.flink import FlinkRest
@@ -33,25 +31,6 @@ class StackReport:
         """Return it for JSON."""
         services = [asdict(service) for service in self.services]
         return {"healthy": self.healthy, "services": services, "jobs": self.jobs}
-
-    def print(self, printer: Output) -> None:
-        """Print it for a person."""
-        columns = ("service", "state", "up s", "MB", "address", "")
-        rows = [
-            (s.name, s.state, s.uptime_seconds, s.rss_mb, s.url, s.detail) for s in self.services
-        ]
-        printer.table("", columns, rows)
-        live = [job for job in self.jobs if job["state"] not in ("FINISHED", "CANCELED")]
-        if live:
-            columns = ("job", "state", "for s", "checkpoints", "failures", "id")
-            keys = ("name", "state", "duration_s", "checkpoints", "failures", "job_id")
-            printer.table("", columns, [tuple(job[key] for key in keys) for job in live])
-        for job in live:
-            if job["state"] == "missing":
-                printer.line(
-                    f"{job['name']} was submitted, but this JobManager does not know it (it was "
-                    f"restarted). Next: asknown job submit {job['name']} --restore latest"
-                )
 
 
 def stack_report(config: Settings) -> StackReport:
@@ -111,6 +90,3 @@ def environment_lines(config: Settings) -> list[str]:
         "API_URL": config.api_url,
     }
     return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-
-
-__all__ = ["StackReport", "UnreachableError", "environment_lines", "job_rows", "stack_report"]

@@ -141,3 +141,15 @@ def count_between(table: str, first: date, end: date, config: Settings | None = 
     found = lake(config).load_table(table)
     chosen = f"event_time >= '{first}T00:00:00' AND event_time < '{end}T00:00:00'"
     return found.scan(row_filter=chosen).count()
+
+
+def recomputed(table: str, config: Settings | None = None) -> bool:
+    """Tell whether a backfill has replaced partitions of a table.
+
+    Its rows were carried by no topic, which their coordinates say; late rows are among them, so
+    the table may then hold more than its topic.
+    """
+    found = lake(config).load_table(table)
+    if not any(f.name == "kafka_partition" for f in found.schema().fields):
+        return False
+    return any(found.scan(row_filter="kafka_partition < 0", limit=1).plan_files())

@@ -173,7 +173,8 @@ class Collector:
                     iceberg=_iceberg_count(c.topic.table, self._config),
                     clickhouse=final,
                     clickhouse_rows=stored,
-                    compared=c.topic.cleanup != COMPACTED,
+                    compared=c.topic.cleanup != COMPACTED
+                    and not iceberg.recomputed(c.topic.table, self._config),
                 )
             )
         return tuple(rows)
