@@ -15,7 +15,7 @@ def main() -> None:
     run = RunConfig.from_args("derive")
     env = environment.streaming(run)
     topics = [f"normalized.{dataset}" for dataset in run.datasets if dataset in PRICED]
-    sources = {topic: kafka.source_table(env, run, topic, keep_extra=False) for topic in topics}
+    sources = {topic: kafka.source_table(env, run, topic) for topic in topics}
     tables = Tables(env, sources, late=BEHIND_WATERMARK)
     sinks.write_to_kafka(env, run, pipeline.build(tables))
 

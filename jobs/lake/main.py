@@ -14,7 +14,7 @@ def main() -> None:
     run = RunConfig.from_args("lake")
     env = environment.streaming(run)
     lakehouse.use_catalog(env, run.settings)
-    sources = {topic: kafka.source_table(env, run, topic, keep_extra=True) for topic in contracts()}
+    sources = {topic: kafka.source_table(env, run, topic) for topic in contracts()}
     statements = env.create_statement_set()
     for topic, rows in pipeline.build(Tables(env, sources)).items():
         table = lakehouse.table_path(contract(topic))

@@ -24,10 +24,13 @@ from jobs.normalize.sessions import SessionSql
 from jobs.runtime.tables import Tables
 
 CHANGES = "reference.entity_change"
+UNREAD = ("extra", "source_system")  # kept in bronze; nothing here looks at them
 MARKET = ("raw.trade", "raw.quote", "raw.bar")
 # Nothing here resolves these; what cannot even be read of them is quarantined all the same.
 REFERENCE = ("raw.security", "raw.corporate_action")
 
+# Numbers, not names, on the hot path: each operator copies every string of a row.
+STATES = {"listed": "1", "not_listed": "2", "delisted": "3"}
 COPY = "repeated_offsets IS NOT NULL AND ARRAY_CONTAINS(repeated_offsets, kafka_offset)"
 RENAMED = {"raw_symbol": "symbol", "raw_partition": "kafka_partition", "raw_offset": "kafka_offset"}
 
@@ -101,9 +104,9 @@ def _verdicts(dataset: str, session: SessionSql) -> Verdicts:
         ),
         placed=(
             f"CASE WHEN {beat} THEN CAST(NULL AS STRING) "
-            "WHEN status IS NULL THEN 'UNKNOWN_SYMBOL' "
-            "WHEN status = 'NOT_LISTED' THEN 'NOT_LISTED' "
-            "WHEN status = 'DELISTED' THEN 'AFTER_DELISTING' "
+            "WHEN listing_state IS NULL THEN 'UNKNOWN_SYMBOL' "
+            f"WHEN listing_state = {STATES['not_listed']} THEN 'NOT_LISTED' "
+            f"WHEN listing_state = {STATES['delisted']} THEN 'AFTER_DELISTING' "
             f"WHEN {session.session_phase} = 'closed' THEN 'MARKET_CLOSED' END"
         ),
     )
@@ -125,6 +128,7 @@ def _placed(tables: Tables, raw: str, dataset: str, reason: str) -> str:
         reason=reason,
         late=tables.late,
         changes=tables[CHANGES],
+        **STATES,
     )
     return tables.view(
         f"placed_{dataset}", "normalize/placed.sql", payload=payload, timeline=timeline

@@ -24,7 +24,7 @@ def source_table(env: TableEnvironment, topic: str, folder: Path, *, streaming: 
     name = topic.replace(".", "_")
     clock = f", {watermark(c)}" if streaming else ""
     env.execute_sql(
-        f"CREATE TEMPORARY TABLE `{name}` ({columns(c, keep_extra=True)}, `message_bytes` BYTES, "
+        f"CREATE TEMPORARY TABLE `{name}` ({columns(c)}, `message_bytes` BYTES, "
         f"{_SOURCE_COLUMNS}{clock}) "
         f"WITH ('connector' = 'filesystem', 'path' = '{folder.as_uri()}', {_JSON})"
     )
@@ -35,7 +35,7 @@ def sink_table(env: TableEnvironment, topic: str, folder: Path) -> str:
     """Declare a folder as the sink of `topic` and return its name."""
     name = f"{topic.replace('.', '_')}_out"
     env.execute_sql(
-        f"CREATE TEMPORARY TABLE `{name}` ({columns(contract(topic), keep_extra=True)}) "
+        f"CREATE TEMPORARY TABLE `{name}` ({columns(contract(topic))}) "
         f"WITH ('connector' = 'filesystem', 'path' = '{folder.as_uri()}', {_JSON})"
     )
     return name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pyflink.table import TableEnvironment
 
 from asknown.contracts.catalog import HEARTBEAT, Contract, contract
@@ -17,16 +19,18 @@ _COORDINATES = (
 )
 
 
-def source_table(env: TableEnvironment, run: RunConfig, topic: str, *, keep_extra: bool) -> str:
+def source_table(
+    env: TableEnvironment, run: RunConfig, topic: str, *, without: Collection[str] = ()
+) -> str:
     """Declare the topic as a table and return its name.
 
     Rows are flat, as in the stores: the envelope, the payload, `message_bytes`, `decode_error` and
-    their coordinates.
+    their coordinates. `without` names payload columns that are not even decoded.
     """
     c = contract(topic)
     name = topic.replace(".", "_")
     env.execute_sql(
-        f"CREATE TEMPORARY TABLE `{name}` ({columns(c, keep_extra=keep_extra)}, "
+        f"CREATE TEMPORARY TABLE `{name}` ({columns(c, without)}, "
         f"`message_bytes` BYTES, `decode_error` STRING, {_COORDINATES}, {watermark(c)}) "
         f"WITH ({_options(_source_options(run, c))})"
     )
@@ -54,14 +58,14 @@ def sink_table(env: TableEnvironment, run: RunConfig, topic: str) -> str:
         "properties.linger.ms": "20",
         "properties.batch.size": "262144",
     }
-    declared = columns(c, keep_extra=True)
+    declared = columns(c)
     env.execute_sql(f"CREATE TEMPORARY TABLE `{name}` ({declared}) WITH ({_options(options)})")
     return name
 
 
-def columns(c: Contract, *, keep_extra: bool) -> str:
-    """Return the column list of a topic, flat; without its map where nothing reads it."""
-    fields = [f for f in c.envelope + c.payload if keep_extra or f.type.kind != "map"]
+def columns(c: Contract, without: Collection[str] = ()) -> str:
+    """Return the column list of a topic, flat, leaving out the columns `without` names."""
+    fields = [f for f in c.envelope + c.payload if f.name not in without]
     return ", ".join(f"{quote(f.name)} {flink_type(f.type)}" for f in fields)
 
 

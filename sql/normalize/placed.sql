@@ -14,7 +14,7 @@ SELECT
     LAST_VALUE(listing_id) OVER key_history AS listing_id,
     LAST_VALUE(isin) OVER key_history AS isin,
     LAST_VALUE(venue) OVER key_history AS venue,
-    LAST_VALUE(status) OVER key_history AS status,
+    LAST_VALUE(listing_state) OVER key_history AS listing_state,
     LAST_VALUE(price_factor) OVER key_history AS price_factor,
     LAST_VALUE(split_factor) OVER key_history AS split_factor,
     LAST_VALUE(share_factor) OVER key_history AS share_factor,

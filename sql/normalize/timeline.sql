@@ -12,7 +12,7 @@ SELECT
     CAST(NULL AS STRING) AS listing_id,
     CAST(NULL AS STRING) AS isin,
     CAST(NULL AS STRING) AS venue,
-    CAST(NULL AS STRING) AS status,
+    CAST(NULL AS INT) AS listing_state,
     CAST(NULL AS DOUBLE) AS price_factor,
     CAST(NULL AS DOUBLE) AS split_factor,
     CAST(NULL AS DOUBLE) AS share_factor,
@@ -35,7 +35,8 @@ SELECT
     listing_id,
     isin,
     venue,
-    status,
+    CASE status WHEN 'LISTED' THEN $listed WHEN 'DELISTED' THEN $delisted ELSE $not_listed END
+        AS listing_state,
     price_factor,
     split_factor,
     share_factor,

@@ -89,7 +89,7 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(
             )
             kill(pipeline, victim)
         eventually(sender.done, 180, "the end of the session")
-    sent = Sent(sender.expected, since)
+    sent = Sent(sender.expected, since, surfaces.now())
 
     reading = wait_until_through(pipeline, eventually, surfaces, sent)
     assert judge(surfaces, sent, late_may_pass=True) == []

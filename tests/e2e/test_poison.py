@@ -23,6 +23,7 @@ COUNT = 200
 MEGABYTE = 1_000_000
 DECODE = frozenset({"DECODE_BAD_MAGIC", "DECODE_UNKNOWN_SCHEMA", "DECODE_TRUNCATED"})
 NO_RECORD = frozenset({"DECODE_TRUNCATED", "DECODE_UNKNOWN_SCHEMA"})
+EMPTY_RECORD = bytes(7)  # seven empty values: a record as far as Avro goes
 LONG_AGO = datetime(2024, 10, 28, tzinfo=UTC)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.clock("2024-10-28T18:00")]
@@ -34,11 +35,6 @@ class Poison:
 
     value: bytes | None
     reasons: frozenset[str]
-
-
-def zeros(header: bytes) -> Poison:
-    # Seven empty values: a record as far as Avro goes, and an envelope of nothing.
-    return Poison(header + bytes(7), frozenset({"ENVELOPE_INCOMPLETE"}))
 
 
 def poisons(dice: random.Random, headers: dict[str, bytes], topic: str) -> Iterator[Poison]:
@@ -58,9 +54,10 @@ def poisons(dice: random.Random, headers: dict[str, bytes], topic: str) -> Itera
         yield Poison(header + b"\xff" * dice.randrange(1, 60), NO_RECORD)
         yield Poison(header + dice.randbytes(dice.randrange(1, 12)), NO_RECORD)
         yield Poison(header + dice.randbytes(dice.randrange(12, 300)), NO_RECORD)
-        yield zeros(header)
-        yield Poison(zeros(header).value + b"\x00", NO_RECORD)  # type: ignore[operator]
-        yield Poison(dice.choice(others) + bytes(7), NO_RECORD)
+        if topic in MARKET:  # what can be read of reference data is not judged here
+            yield Poison(header + EMPTY_RECORD, frozenset({"ENVELOPE_INCOMPLETE"}))
+        yield Poison(header + EMPTY_RECORD + b"\x00", NO_RECORD)
+        yield Poison(dice.choice(others) + EMPTY_RECORD, NO_RECORD)
         yield Poison(b'{"price": 1.5, "symbol": "AAPL"}', DECODE)
 
 

@@ -10,7 +10,6 @@ import csv
 import io
 import os
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -43,14 +42,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="session")
-def lean(pipeline: Any, surfaces: Surfaces) -> Iterator[Since]:
+def lean(pipeline: Any, surfaces: Surfaces) -> Since:
     since, before = surfaces.now(), restarts(pipeline.settings)
     pipeline.json("reference", "load", "lean", str(LEAN))
     pipeline.json("ingest", "lean", str(LEAN))
     reading = pipeline.json("ledger", "--wait", "180", check=False)
     assert reading["closed"], reading
-    yield since
     assert restarts(pipeline.settings) == before
+    return since
 
 
 def cells(path: Path) -> list[list[str]]:

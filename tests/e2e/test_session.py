@@ -38,7 +38,7 @@ def day(
     options = ("--events", EVENTS, "--seed", "7", "--ledger", str(path), "--settle", "10")
     printed = pipeline.json("ingest", "synthetic", *options)
     assert printed["sent"] == int(EVENTS)
-    return Sent(read_ledger(path), since)
+    return Sent(read_ledger(path), since, surfaces.now())
 
 
 @pytest.mark.clock(DAY)

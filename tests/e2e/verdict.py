@@ -31,14 +31,19 @@ INTERVALS = (1, 60)
 
 @dataclass(frozen=True)
 class Sent:
-    """A session that was sent: its ledger, and the ends of all topics before it."""
+    """A session that was sent: its ledger, and the ends of all topics before and behind it."""
 
     expected: Sequence[Expected]
     since: Since
+    until: Since
 
     def placed(self, surfaces: Surfaces) -> dict[Coordinate, Expected]:
         """Return the ledger row of each record in Kafka."""
-        raw = surfaces.raw(RAW, self.since)
+        raw = [
+            record
+            for record in surfaces.raw(RAW, self.since)
+            if record.offset < self.until[RAW, record.partition]
+        ]
         partitions = sum(topic == RAW for topic, _ in self.since)
         return place(self.expected, raw, partitions)
 
