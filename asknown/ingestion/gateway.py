@@ -71,7 +71,11 @@ class Gateway:
 
     def __init__(self, settings: Settings, *, codec: AvroCodec | None = None) -> None:
         self._settings = settings
-        self._codec = codec or AvroCodec(RegistryClient(settings.registry_url))
+        self._registry: RegistryClient | None = None  # the one to close, if it is our own
+        if codec is None:
+            self._registry = RegistryClient(settings.registry_url)
+            codec = AvroCodec(self._registry)
+        self._codec = codec
         self._producer = Producer(producer_config(settings))
         self._encoders: dict[str, Encoder] = {}
         self._heartbeat_keys: dict[str, tuple[str, ...]] = {}
@@ -92,10 +96,14 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         """Flush; a failure already on its way out is not replaced by another."""
-        if kind is None:
-            self.flush()
-        else:
-            self._producer.flush(_CONNECT_SECONDS)
+        try:
+            if kind is None:
+                self.flush()
+            else:
+                self._producer.flush(_CONNECT_SECONDS)
+        finally:
+            if self._registry is not None:
+                self._registry.close()
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions `topic` has on the broker.

@@ -61,8 +61,8 @@ def load_reference(config: Settings, spec: SessionSpec) -> None:
     further = tuple(_split(day, split.at_ms) for day in map(Day, range(1, len(DAYS))))
     whole = replace(bundle, actions=(*bundle.actions, *further))
     with (
-        Gateway(config) as gateway,
         RegistryClient(config.registry_url) as registry,
+        Gateway(config, codec=AvroCodec(registry)) as gateway,
         ClockReader(config, AvroCodec(registry).decode) as reader,
     ):
         present = [payload for _, payload in reader.payloads(CHANGES)]
@@ -125,7 +125,10 @@ class Sender:
 
     def _run(self) -> None:
         try:
-            with Gateway(self._config) as gateway:
+            with (
+                RegistryClient(self._config.registry_url) as registry,
+                Gateway(self._config, codec=AvroCodec(registry)) as gateway,
+            ):
                 replay(gateway, self._deliveries(), self._pace)
         except BaseException as error:
             self._failure = error
