@@ -39,6 +39,8 @@ DEFAULTS = {
     "ASKNOWN_PORT_OFFSET": "7300",
     "ASKNOWN_DATA_DIR": str(HOME / "stack"),
     "ASKNOWN_TASKMANAGERS": "1",  # the spare one would only take memory
+    # With the demo's 2 GiB, rows that wait for the watermark are copied by every young collection.
+    "ASKNOWN_TASKMANAGER_MEMORY": "4096m",
 }
 
 
