@@ -135,12 +135,15 @@ def _show_adjusted(show: Output, api: httpx2.Client) -> None:
     table = []
     for symbol in COMPANIES:
         days = [day for ticker, day in sample if ticker == symbol]
+        newest = sample[symbol, max(days)]
+        # The sample was adjusted to a later day; one ratio brings it to the last day we know.
+        basis = float(newest.close) / float(newest.adj_close)
         for day in (min(days), "2004-11-12", max(days)):
             query = {"symbols": symbol, "interval": "1d", "adjust": "all", "limit": "1"}
             query |= {"start": f"{day}T00:00:00Z", "end": f"{day}T23:59:59Z"}
             (bar,) = _get(api, "/v1/bars", query)["data"]
             row = sample[symbol, day]
-            ours, theirs = float(bar["close"]), float(row.adj_close)
+            ours, theirs = float(bar["close"]), float(row.adj_close) * basis
             shown = (f"{ours:.4f}", f"{theirs:.4f}", f"{abs(ours / theirs - 1):.1e}")
             table.append((symbol, day, row.close, *shown))
     names = ("symbol", "date", "close as traded", "adjusted by us", "by the sample", "off by")

@@ -24,6 +24,7 @@ from asknown.settings import CHECKOUT
 SCHEMAS = CHECKOUT / "schemas"
 PAYLOAD = "payload"
 HEARTBEAT = "heartbeat"
+DERIVED_MAX_BYTES = 32 * 1024 * 1024  # of a record that a job writes, with what it quotes
 
 Kind = Literal["string", "int", "long", "double", "bytes", "date", "timestamp", "decimal", "map"]
 

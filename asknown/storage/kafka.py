@@ -19,7 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
-from asknown.contracts.catalog import HEARTBEAT, Topic, contracts
+from asknown.contracts.catalog import DERIVED_MAX_BYTES, HEARTBEAT, Topic, contracts
 from asknown.errors import AsknownError, UnreachableError
 from asknown.settings import Settings, settings
 
@@ -44,11 +44,13 @@ def topic_config(topic: Topic) -> dict[str, str]:
     The broker stamps records when it appends them: with the producer's time, which is the replay's
     in a replay, retention would drop events of 2014 as soon as they are written.
     """
+    limit = {} if topic.layer == "raw" else {"max.message.bytes": str(DERIVED_MAX_BYTES)}
     keep = topic.retention_hours * HOUR_MS if topic.retention_hours >= 0 else -1
     return {
         "cleanup.policy": topic.cleanup,
         "retention.ms": str(keep),
         "message.timestamp.type": "LogAppendTime",
+        **limit,
     }
 
 

@@ -31,6 +31,9 @@ REFERENCE = ("raw.security", "raw.corporate_action")
 
 # Numbers, not names, on the hot path: each operator copies every string of a row.
 STATES = {"listed": "1", "not_listed": "2", "delisted": "3"}
+# After a restore the source has forgotten how late it is; the state of a key has not. A record
+# behind its key's newest row would be placed by what the key meant later. In a batch none is.
+BEHIND_KEY = "event_time < key_time"
 COPY = "repeated_offsets IS NOT NULL AND ARRAY_CONTAINS(repeated_offsets, kafka_offset)"
 RENAMED = {"raw_symbol": "symbol", "raw_partition": "kafka_partition", "raw_offset": "kafka_offset"}
 
@@ -57,16 +60,22 @@ def build(tables: Tables, session: SessionSql) -> dict[str, str]:
             columns=_columns(dataset, session),
             placed=placed,
             verdict=verdicts.placed,
+            behind=BEHIND_KEY,
             copy=COPY,
         )
-        refused = f"({verdicts.placed}) IS NOT NULL AND NOT ({COPY})"
+        refused = f"({verdicts.placed}) IS NOT NULL AND NOT ({BEHIND_KEY}) AND NOT ({COPY})"
+        behind = f"source <> '{HEARTBEAT}' AND {BEHIND_KEY}"
         overdue = f"({verdicts.reason}) IS NULL AND source <> '{HEARTBEAT}' AND {tables.late}"
-        copied = f"source <> '{HEARTBEAT}' AND {COPY}"
+        copied = f"source <> '{HEARTBEAT}' AND NOT ({BEHIND_KEY}) AND {COPY}"
         quarantine += [
             unread(tables, raw, f"{verdicts.reason}", f"({verdicts.reason}) IS NOT NULL"),
             _set_aside(tables, f"refused_{dataset}", raw, placed, (verdicts.placed, refused)),
         ]
-        late.append(unread(tables, raw, "'LATE_BEYOND_WATERMARK'", overdue, name="late"))
+        reason = "'LATE_BEYOND_WATERMARK'"
+        late += [
+            unread(tables, raw, reason, overdue, name="late"),
+            _set_aside(tables, f"behind_{dataset}", raw, placed, (reason, behind)),
+        ]
         duplicate.append(
             _set_aside(tables, f"copied_{dataset}", raw, placed, ("'DUPLICATE'", copied))
         )

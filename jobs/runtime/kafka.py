@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from pyflink.table import TableEnvironment
 
-from asknown.contracts.catalog import HEARTBEAT, Contract, contract
+from asknown.contracts.catalog import DERIVED_MAX_BYTES, HEARTBEAT, Contract, contract
 from asknown.contracts.render import flink_type, quote
 from jobs.runtime.run import RunConfig
 
@@ -57,6 +57,9 @@ def sink_table(env: TableEnvironment, run: RunConfig, topic: str) -> str:
         "properties.compression.type": "lz4",
         "properties.linger.ms": "20",
         "properties.batch.size": "262144",
+        # A rejected record carries the bytes of the raw one, so it is longer than any raw one.
+        "properties.max.request.size": str(DERIVED_MAX_BYTES),
+        "properties.buffer.memory": str(2 * DERIVED_MAX_BYTES),
     }
     declared = columns(c)
     env.execute_sql(f"CREATE TEMPORARY TABLE `{name}` ({declared}) WITH ({_options(options)})")

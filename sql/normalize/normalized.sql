@@ -9,4 +9,4 @@ SELECT
     CASE WHEN source = 'heartbeat' THEN raw_key ELSE listing_id END AS entity_id,
     $columns
 FROM $placed
-WHERE event_id IS NOT NULL AND ($verdict) IS NULL AND NOT ($copy)
+WHERE event_id IS NOT NULL AND ($verdict) IS NULL AND NOT ($behind) AND NOT ($copy)

@@ -19,6 +19,7 @@ SELECT
     LAST_VALUE(split_factor) OVER key_history AS split_factor,
     LAST_VALUE(share_factor) OVER key_history AS share_factor,
     LAST_VALUE(factor_version) OVER key_history AS factor_version,
+    MAX(CAST(event_time AS TIMESTAMP(3))) OVER key_history AS key_time,
     REPEATED_OFFSETS(event_time, event_id, kafka_offset) OVER key_history AS repeated_offsets
 FROM $timeline
 WINDOW key_history AS (

@@ -21,6 +21,9 @@ final class LenientAvroDecoder implements DeserializationSchema<RowData> {
   private static final long serialVersionUID = 1L;
   private static final int HEADER = 5;
 
+  // The broker bounds a record's compressed size only. Longer ones are named by their coordinates.
+  private static final int LONGEST_KEPT = 8 * 1024 * 1024;
+
   private final String url;
   private final String subject;
   private final RowType type;
@@ -61,23 +64,24 @@ final class LenientAvroDecoder implements DeserializationSchema<RowData> {
     if (message == null) {
       return poison(null, "DECODE_NULL_VALUE");
     }
-    if (message.length < HEADER || message[0] != 0) {
+    if (message.length > 0 && message[0] != 0) {
       return poison(message, "DECODE_BAD_MAGIC");
     }
-    RowReader.Reader reader = reader(ByteBuffer.wrap(message, 1, 4).getInt());
-    if (reader == null) {
-      return poison(message, "DECODE_UNKNOWN_SCHEMA");
+    if (message.length < HEADER) {
+      return poison(message, "DECODE_TRUNCATED");
     }
     try {
+      RowReader.Reader reader = reader(ByteBuffer.wrap(message, 1, 4).getInt());
+      if (reader == null) {
+        return poison(message, "DECODE_UNKNOWN_SCHEMA");
+      }
       input.reset(message, HEADER);
       GenericRowData row = (GenericRowData) reader.read(input);
       if (!input.atEnd()) {
         return poison(message, "DECODE_TRUNCATED");
       }
       // By reference: the bytes cost nothing unless a rejected row carries them on.
-      if (bytesColumn >= 0) {
-        row.setField(bytesColumn, message);
-      }
+      keep(row, message);
       return row;
     } catch (MalformedAvroException e) {
       return poison(message, "DECODE_TRUNCATED");
@@ -90,14 +94,13 @@ final class LenientAvroDecoder implements DeserializationSchema<RowData> {
       return reader;
     }
     Schema writer = registry.byId(id);
-    if (writer == null || !recordName.equals(writer.getFullName())) {
+    if (writer == null) {
       return null;
     }
-    try {
-      reader = RowReader.rows(writer, own(type));
-    } catch (MalformedAvroException e) {
-      return null;
+    if (!recordName.equals(writer.getFullName())) {
+      throw new MalformedAvroException("a record of another topic");
     }
+    reader = RowReader.rows(writer, own(type));
     readers.put(id, reader);
     return reader;
   }
@@ -118,10 +121,14 @@ final class LenientAvroDecoder implements DeserializationSchema<RowData> {
     if (errorColumn >= 0) {
       row.setField(errorColumn, StringData.fromString(reason));
     }
-    if (bytesColumn >= 0) {
+    keep(row, message);
+    return row;
+  }
+
+  private void keep(GenericRowData row, byte[] message) {
+    if (bytesColumn >= 0 && (message == null || message.length <= LONGEST_KEPT)) {
       row.setField(bytesColumn, message);
     }
-    return row;
   }
 
   @Override
