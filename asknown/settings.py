@@ -9,8 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import SecretStr, computed_field
+from pydantic import SecretStr, ValidationError, computed_field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from asknown.errors import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -106,5 +108,18 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """Return the settings of this process."""
-    return Settings()
+    """Return the settings of this process.
+
+    Raises `UsageError` ASKNOWN-SETTINGS-001 for a variable that cannot be read.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"ASKNOWN_{str(first['loc'][0]).upper()}"
+        raise UsageError(
+            "ASKNOWN-SETTINGS-001",
+            f"{first['msg']}, found {first['input']!r}.",
+            where=name,
+            hint=f"unset {name}, or see the table in asknown/settings.py",
+        ) from None

@@ -115,3 +115,19 @@ def test_table_is_the_same_in_text_and_json(capsys: pytest.CaptureFixture[str]) 
 def test_unknown_format_is_refused() -> None:
     with pytest.raises(UsageError):
         output("xml")
+
+
+def test_variable_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "asknown.cli.main", "status"],
+        env={**os.environ, "ASKNOWN_DATA_DIR": str(tmp_path), "ASKNOWN_PORT_OFFSET": "many"},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("ASKNOWN-SETTINGS-001 ASKNOWN_PORT_OFFSET: ")
+    assert done.stderr.count("\n") == 1
