@@ -112,7 +112,7 @@ def _print_report(report: StackReport) -> None:
         if job["state"] == "missing":
             printer.line(
                 f"{job['name']} was submitted, but this JobManager does not know it (it was "
-                f"restarted). Next: asknown job submit {job['name']} --restore latest"
+                f"restarted). Next: asknown job submit {job['name']}"
             )
 
 

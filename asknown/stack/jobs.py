@@ -131,7 +131,7 @@ def latest_checkpoint(config: Settings, name: str) -> str:
             "ASKNOWN-JOB-004",
             f"Expected a checkpoint of {name!r}, found none.",
             where=str(folder),
-            hint=f"asknown job submit {name} without --restore",
+            hint=f"asknown job submit {name} --restore none",
         )
     return f"file://{max(complete, key=lambda path: int(path.name.removeprefix('chk-')))}"
 

@@ -124,7 +124,7 @@ def test_job_outlives_its_taskmanager_and_is_missed_after_its_jobmanager(
     stack.wait_ready("flink", within=90)
     status = stack.run("status", check=False)
     assert status.returncode == 3
-    assert "asknown job submit ticker --restore latest" in status.stdout
+    assert "Next: asknown job submit ticker" in status.stdout
     again = submit(Submission("ticker", folder=folder, restore="latest"), stack.settings)
     assert again.job_id != started.job_id
     saved = stack.json("job", "stop", "ticker")["savepoint"]
