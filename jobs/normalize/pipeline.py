@@ -68,7 +68,7 @@ def build(tables: Tables, session: SessionSql) -> dict[str, str]:
         overdue = f"({verdicts.reason}) IS NULL AND source <> '{HEARTBEAT}' AND {tables.late}"
         copied = f"source <> '{HEARTBEAT}' AND NOT ({BEHIND_KEY}) AND {COPY}"
         quarantine += [
-            unread(tables, raw, f"{verdicts.reason}", f"({verdicts.reason}) IS NOT NULL"),
+            unread(tables, raw, verdicts.reason, f"({verdicts.reason}) IS NOT NULL"),
             _set_aside(tables, f"refused_{dataset}", raw, placed, (verdicts.placed, refused)),
         ]
         reason = "'LATE_BEYOND_WATERMARK'"
