@@ -50,7 +50,12 @@ demo: setup ## Set up, start the stack, run the platform once on real input
 
 .PHONY: test
 test: setup lint ## Lint, types, layering, then every test
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -m "not e2e and not storm" -n 2 --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -m "e2e and not storm" $(PYTEST)
+
+.PHONY: test-storm
+test-storm: setup ## Three large storms, each healed and judged: copies, disorder, late, poison, a new schema
+	$(BIN)/python -m pytest -m storm tests/e2e/test_storm.py $(PYTEST)
 
 .PHONY: lint
 lint: setup ## Style, types, layering, SQL, dependencies
@@ -64,6 +69,22 @@ lint: setup ## Style, types, layering, SQL, dependencies
 .PHONY: bench-normalize
 bench-normalize: setup ## Measure the normalize job (workload W1); the last line is JSON
 	$(BIN)/python -m bench.normalize
+
+.PHONY: bench-backfill
+bench-backfill: setup ## Measure a backfill of 50 M trades, bronze to silver to bars; the last line is JSON
+	$(BIN)/python -m bench.backfill $(BACKFILL)
+
+.PHONY: bench-heal
+bench-heal: setup ## Measure the healing of one late hour of a million rows; the last line is JSON
+	$(BIN)/python -m bench.heal $(HEAL)
+
+.PHONY: bench-reference
+bench-reference: setup ## Measure the rebuild of the reference truth, 1.2 M records; the last line is JSON
+	$(BIN)/python -m bench.reference
+
+.PHONY: bench-resolve
+bench-resolve: setup ## Measure resolve over the API, 200,000 listings; the last line is JSON
+	$(BIN)/python -m bench.resolve
 
 .PHONY: up down status doctor
 up: setup ## Start the local stack

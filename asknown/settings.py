@@ -48,9 +48,15 @@ class Settings(BaseSettings):
     clickhouse_writer_password: SecretStr = SecretStr("")  # made at first start, kept in data_dir
     clickhouse_reader_password: SecretStr = SecretStr("")
 
+    user: str = ""  # who decides, in what is kept of a decision; empty: the system's user
+
     job_parallelism: int = 1  # one subtask keeps its output in event-time order: docs/discussion
     checkpoint_interval_ms: int = 2000
     lake_checkpoint_interval_ms: int = 5000
+    # How long normalize waits for a reference job that tells no time before it goes on without.
+    reference_grace_ms: int = 60_000
+    heal_every_seconds: float = 0  # how often the stack heals late records by itself; 0: never
+    reference_patience_seconds: float = 20  # how long a replay waits for it at its beginning
 
     def port(self, base: int) -> int:
         """Return the port of this checkout for a default port."""

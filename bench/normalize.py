@@ -1,6 +1,6 @@
 """Benchmark `normalize`: drain workload W1 on this machine, judge the result, print the figures.
 
-    python -m bench.normalize [--events N] [--parallelism 2] [--keep]
+    python -m bench.normalize [--events N] [--parallelism 2] [--rules off] [--keep]
 
 1. Start a stack of its own (Kafka, registry, Flink) with its own ports and data folder.
 2. Write W1 into Kafka: the drain works off a fixed backlog.
@@ -251,7 +251,7 @@ def _submit(options: argparse.Namespace) -> None:
     """Submit the job as a user would; raise with the command's own words when it fails."""
     command = [sys.executable, "-m", "asknown.cli.main", "job", "submit", "normalize"]
     command += ["--parallelism", str(options.parallelism), "--", "--datasets", "trade"]
-    command += options.job_arguments
+    command += ["--rules", options.rules, *options.job_arguments]
     try:
         subprocess.run(command, check=True, timeout=SUBMIT_SECONDS, cwd=CHECKOUT, stdout=sys.stderr)
     except subprocess.CalledProcessError as error:
@@ -282,6 +282,7 @@ def _conditions(options: argparse.Namespace) -> dict[str, Any]:
         "change_points_per_entity": options.change_points,
         "partitions": 4,
         "parallelism": options.parallelism,
+        "rules": options.rules,
         "job_arguments": options.job_arguments,
         "checkpoint_interval_ms": config.checkpoint_interval_ms,
         "delivery": "exactly-once",
@@ -323,6 +324,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--change-points", type=int, default=2, help="per entity")
     parser.add_argument("--seed", type=int, default=20241028)
     parser.add_argument("--parallelism", type=int, default=2)
+    parser.add_argument(
+        "--rules", choices=("on", "off"), default="on", help="off: what the job does without them"
+    )
     parser.add_argument("--checkpoint-ms", type=int, default=0, help="0: as the settings say")
     parser.add_argument("--timeout", type=int, default=900, help="seconds the drain may take")
     parser.add_argument("--keep", action="store_true", help="leave the stack and its data")

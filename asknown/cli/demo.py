@@ -17,7 +17,7 @@ from asknown.cli.output import Output, TextOutput
 from asknown.errors import AsknownError, ExitCode
 from asknown.settings import Settings, settings
 
-JOBS = ("normalize", "derive", "lake")
+JOBS = ("reference", "normalize", "derive", "lake")
 DATASETS = "trade,quote,bar"
 COMPANIES = ("AAPL", "IBM", "MSFT")
 SESSION_DAY = ("2024-10-28T00:00:00Z", "2024-10-29T00:00:00Z")
@@ -88,7 +88,7 @@ def _ingest(show: Output, events: int, seed: int) -> None:
     for step in steps:
         began = time.monotonic()
         said = _call(*step)
-        known = ("sent", "securities", "actions", "change_points", "heartbeats")
+        known = ("sent", "securities", "actions", "heartbeats")
         what = ", ".join(f"{said[name]:,} {name}" for name in known if name in said)
         show.line(f"  asknown {' '.join(step):<44} {what} ({time.monotonic() - began:.1f} s)")
 

@@ -123,9 +123,21 @@ def _check_clock(first_ms: int) -> None:
 
 
 def _replay(gateway: Any, deliveries: Iterable[Any], pace: Any) -> dict[str, Any]:
+    from asknown.contracts.registry import AvroCodec, RegistryClient
+    from asknown.ingestion.clock import follower
     from asknown.ingestion.replay import replay
+    from asknown.settings import settings
 
-    summary = replay(gateway, deliveries, pace)
+    config = settings()
+    with RegistryClient(config.registry_url) as registry:
+        wait = follower(config, AvroCodec(registry).decode, config.reference_patience_seconds)
+        summary = replay(gateway, deliveries, pace, wait)
+    if not summary.followed:
+        typer.echo(
+            "  the reference job does not tell the time: events are placed by what it said so far, "
+            f"after {config.reference_grace_ms / 1000:.0f} s. Next: asknown job submit reference",
+            err=True,
+        )
     return {
         "sent": summary.sent,
         "heartbeats": summary.heartbeats,

@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 
 FROM_THE_START = "none"
+SUBMITTED_WITHIN_MS = 120_000  # the clock of a live feed goes on while the job is being submitted
 NameArgument = Annotated[str, typer.Argument(help="A job's name, or its id.")]
 
 
@@ -49,8 +50,12 @@ def submit(
     restore = "" if restore == FROM_THE_START else restore or resume_point(settings(), name)
     if restore:
         printer.line(f"  {name} goes on from {restore}")
+    extra = _after_outage() if restore and name == "reference" else ()
     request = Submission(
-        name=name, arguments=tuple(arguments or ()), parallelism=parallelism, restore=restore
+        name=name,
+        arguments=(*extra, *(arguments or ())),  # the last one given counts
+        parallelism=parallelism,
+        restore=restore,
     )
     started = submit(request, settings(), note=lambda text: printer.line(f"  {text}"))
     if fmt is Format.JSON:
@@ -62,6 +67,21 @@ def submit(
     took = f"submitted in {started.submitted_seconds:.1f} s{checkpoint}"
     printer.line(f"  {name:<15} {started.state:<9} {took}")
     printer.line(f"  {'':<15} {url}")
+
+
+def _after_outage() -> tuple[str, ...]:
+    """Return from when on a reference job that was away may learn: others went on without it."""
+    from asknown.contracts.registry import AvroCodec, RegistryClient
+    from asknown.ingestion.clock import ClockReader
+    from asknown.ingestion.reference_load import REFERENCE_TOPICS
+
+    config = settings()
+    with (
+        RegistryClient(config.registry_url) as registry,
+        ClockReader(config, AvroCodec(registry).decode) as reader,
+    ):
+        beats = [beat.at_ms for topic in REFERENCE_TOPICS for beat in reader.beats(topic)]
+    return ("--not-before-ms", str(max(beats) + SUBMITTED_WITHIN_MS)) if beats else ()
 
 
 @app.command("ls")

@@ -15,9 +15,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from asknown import VERSION
 from asknown.errors import AsknownError, ExitCode
-
-VERSION = "0.1.0"
 
 
 class Area(NamedTuple):
@@ -36,9 +35,20 @@ COMMANDS = {
     "job": Area("job", "Submit, list, cancel and stop Flink jobs."),
     "ingest": Area("ingest", "Send a source's records to the raw topics."),
     "reference": Area("reference", "Load securities and corporate actions."),
-    "symbol": Area("reference", "Resolve a symbol as of a date."),
+    "symbol": Area("symbol", "Tell whose an identifier was, as of any date."),
+    "actions": Area("actions", "Show an instrument's corporate actions and factors."),
     "ledger": Area("ledger", "Check that every raw record ended in exactly one lane."),
+    "freshness": Area("freshness", "Show how old each dataset is, in open-session time."),
+    "quality": Area("quality", "Show measurements beyond what is usual or promised."),
+    "audit": Area("audit", "Check over the lake that no row used what was learnt later."),
+    "quarantine": Area("quarantine", "Look at refused records, bring them back, or let them be."),
+    "schema": Area("schema", "Compare contracts with registry and tables; migrate those."),
+    "heal": Area("heal", "Put late records into silver and their bars, exactly once."),
+    "explain": Area("explain", "Say what a reason code means and what to do next."),
     "backfill": Area("backfill", "Recompute partitions of the lake with the jobs' own code."),
+    "export": Area("export", "Write rows of a table to a file that can be had again."),
+    "lake": Area("lake", "Look after the lake: small files, old snapshots, orphans."),
+    "recover": Area("recover", "Make ClickHouse anew from the lake; compare with bronze."),
     "demo": Area("demo", "Run the whole platform once on real input."),
 }
 

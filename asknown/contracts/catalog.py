@@ -62,6 +62,15 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Sla:
+    """What is promised of a dataset: how new it is, in open-session time, and how complete."""
+
+    freshness_seconds: int
+    completeness: float | None = None
+    calendar: Literal["venue", "always"] = "venue"
+
+
+@dataclass(frozen=True)
 class Topic:
     """How a topic is cut, kept and read: one entry of topics.yaml."""
 
@@ -74,6 +83,9 @@ class Topic:
     out_of_orderness_ms: int
     compatibility: str
     table: str
+    key: tuple[str, ...] = ()
+    clock: str = "event_time"
+    sla: Sla | None = None
 
     @property
     def namespace(self) -> str:
@@ -147,6 +159,9 @@ def _topic(name: str, entry: Mapping[str, Any]) -> Topic:
         out_of_orderness_ms=int(entry["out_of_orderness_ms"]),
         compatibility=str(entry["compatibility"]),
         table=str(entry["table"]),
+        key=tuple(entry.get("key", ())),
+        clock=str(entry["clock"]),
+        sla=Sla(**entry["sla"]) if "sla" in entry else None,
     )
 
 
@@ -160,10 +175,14 @@ def _read(topic: Topic) -> Contract:
             hint="write the schema or take the topic out of topics.yaml.",
         )
     avro: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    envelope = tuple(_field(f, path) for f in avro["fields"] if f["name"] != PAYLOAD)
     record = next(f for f in avro["fields"] if f["name"] == PAYLOAD)["type"][1]
-    payload = tuple(_field(f, path) for f in record["fields"])
+    envelope, payload = fields_of(avro, path), fields_of(record, path)
     return Contract(topic, avro, envelope, payload, fastavro.parse_schema(avro))
+
+
+def fields_of(record: Mapping[str, Any], path: Path) -> tuple[Field, ...]:
+    """Return the columns of an Avro record of the file `path`; a payload is none."""
+    return tuple(_field(f, path) for f in record["fields"] if f["name"] != PAYLOAD)
 
 
 def _field(entry: Mapping[str, Any], path: Path) -> Field:

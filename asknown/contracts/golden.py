@@ -18,6 +18,7 @@ from asknown.contracts.render import (
     flink_flat_columns,
     iceberg_schema,
 )
+from asknown.contracts.tables import lake_tables
 from asknown.settings import CHECKOUT
 
 FOLDER = CHECKOUT / "tests" / "contracts" / "golden"
@@ -44,12 +45,14 @@ ENGINES: Mapping[str, Callable[[Contract], str]] = {
 
 def golden_texts() -> dict[str, str]:
     """Return the text of each golden file by its path below the folder."""
-    return {
+    topics = {
         f"{engine}/{name}.txt": render(c) + "\n"
         for engine, render in ENGINES.items()
         for name, c in contracts().items()
         if engine != "clickhouse" or c.topic.namespace != BRONZE
     }
+    tables = {f"lake/{name}.txt": f"{t.iceberg_schema()}\n" for name, t in lake_tables().items()}
+    return topics | tables
 
 
 def rewrite(folder: Path = FOLDER) -> list[str]:

@@ -95,6 +95,18 @@ class RegistryClient:
             self._schemas[schema_id] = json.loads(found["schema"])
         return self._schemas[schema_id]
 
+    def registered(self, subject: str) -> list[tuple[int, str]]:
+        """Return the (version, schema text) pairs of a subject, oldest first; none is no error."""
+        answer = self._call("GET", f"/subjects/{subject}/versions")
+        if answer.status_code == 404:
+            return []
+        numbers = cast(list[int], _accepted(answer, f"versions of {subject}"))
+        return [(number, self._version(subject, number)) for number in numbers]
+
+    def _version(self, subject: str, number: int) -> str:
+        answer = self._call("GET", f"/subjects/{subject}/versions/{number}")
+        return str(_accepted(answer, f"version {number} of {subject}")["schema"])
+
     def set_compatibility(self, subject: str, level: str) -> None:
         """Set what the registry demands of new versions of a subject."""
         answer = self._call("PUT", f"/config/{subject}", {"compatibility": level})

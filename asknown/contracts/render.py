@@ -7,7 +7,7 @@ DateTime64(3, 'UTC') in ClickHouse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asknown.contracts.catalog import Contract, Field, FieldType, Kind
@@ -49,6 +49,8 @@ _FEW_VALUES = frozenset(
         "price_type",
         "session_phase",
         "status",
+        "kind",
+        "id_type",
         "topic",
         "stage",
         "reason",
@@ -124,11 +126,15 @@ def store_fields(c: Contract) -> tuple[Field, ...]:
 
 def iceberg_schema(c: Contract) -> Schema:
     """Return the Iceberg schema of the topic's table; ids count from 1 in column order."""
+    return iceberg_fields(store_fields(c))
+
+
+def iceberg_fields(fields: Sequence[Field]) -> Schema:
+    """Return the Iceberg schema of columns; ids count from 1 in column order."""
     # Imported here: the jobs render Flink DDL only and must not pay for PyIceberg's import.
     from pyiceberg.schema import Schema
     from pyiceberg.types import MapType, NestedField, StringType
 
-    fields = store_fields(c)
     inner = len(fields)
     columns: list[NestedField] = []
     for number, f in enumerate(fields, start=1):
@@ -165,11 +171,14 @@ def arrow_schema(c: Contract) -> pa.Schema:
     Times are `timestamp[us]` without zone, in UTC: what PyIceberg takes for an Iceberg
     `timestamp`, and what ClickHouse casts to DateTime64(3, 'UTC') unchanged.
     """
+    return arrow_fields(store_fields(c))
+
+
+def arrow_fields(fields: Iterable[Field]) -> pa.Schema:
+    """Return the Arrow schema of columns."""
     import pyarrow as pa
 
-    return pa.schema(
-        [pa.field(f.name, _arrow_type(f.type), nullable=f.nullable) for f in store_fields(c)]
-    )
+    return pa.schema([pa.field(f.name, _arrow_type(f.type), nullable=f.nullable) for f in fields])
 
 
 def _arrow_type(kind: FieldType) -> pa.DataType:
@@ -215,10 +224,10 @@ def clickhouse_ddl(c: Contract) -> str:
             hint="read bronze from Iceberg.",
         )
     columns = ",\n".join(
-        f"    {quote(f.name)} {clickhouse_type(f)} COMMENT '{_escape(f.doc)}'"
+        f"    {quote(f.name)} {clickhouse_type(f)} COMMENT '{escaped(f.doc)}'"
         for f in store_fields(c)
     )
-    version, keys = _clickhouse_key(c)
+    version, keys = clickhouse_key(c)
     return (
         f"CREATE TABLE IF NOT EXISTS {c.topic.table}\n(\n{columns}\n)\n"
         f"ENGINE = ReplacingMergeTree({version})\n"
@@ -228,7 +237,7 @@ def clickhouse_ddl(c: Contract) -> str:
     )
 
 
-def _clickhouse_key(c: Contract) -> tuple[str, tuple[str, ...]]:
+def clickhouse_key(c: Contract) -> tuple[str, tuple[str, ...]]:
     """Return the version column and the deterministic key of a table."""
     names = {f.name for f in c.payload}
     if {"bar_start", "revision"} <= names:
@@ -238,10 +247,11 @@ def _clickhouse_key(c: Contract) -> tuple[str, tuple[str, ...]]:
             "price_type",
             "bar_start",
             "factor_version",
+            "revision",  # all are kept: what was known before a correction can be asked for
         )
-        return "revision", key
-    if "effective_time" in names:
-        return "kafka_offset", ("raw_key", "effective_time")
+        return "kafka_offset", key
+    if c.topic.key:
+        return "kafka_offset", c.topic.key
     if "interval_seconds" in names:
         return "kafka_offset", (
             "entity_id",
@@ -252,5 +262,6 @@ def _clickhouse_key(c: Contract) -> tuple[str, tuple[str, ...]]:
     return "kafka_offset", ("entity_id", "event_time", "event_id")
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as it stands between the quotes of a ClickHouse string."""
     return text.replace("\\", "\\\\").replace("'", "\\'")

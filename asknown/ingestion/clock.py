@@ -16,9 +16,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from asknown.contracts.catalog import HEARTBEAT
 from asknown.errors import AsknownError, UnreachableError, UsageError
+from asknown.ingestion.event import CHANGES
 from asknown.settings import Settings
 
 _CHUNK = 2_000
+# What claims to lie further ahead of the broker that took it is no time; the jobs say the same.
+_AHEAD_MS = 300_000
 _TIMEOUT_SECONDS = 15.0
 _PAUSE_SECONDS = 0.25
 _PASSING = frozenset(
@@ -43,7 +46,7 @@ class Beat:
 
 
 class ClockReader:
-    """Reads heartbeats and change points; a context manager that closes its consumer.
+    """Reads heartbeats and small topics; a context manager that closes its consumer.
 
     Raises `UnreachableError` ASKNOWN-INGEST-001 when Kafka does not answer.
     """
@@ -80,34 +83,37 @@ class ClockReader:
                 found.append(Beat(topic, partition, at_ms))
         return found
 
-    def payloads(self, topic: str) -> list[tuple[int, Mapping[str, Any]]]:
-        """Return (partition, payload) of every readable record of a small topic, in its order."""
-        found: list[tuple[int, Mapping[str, Any]]] = []
-        for partition in self._partitions(topic):
-            low, high = self._bounds(topic, partition)
-            for record in self._records(topic, partition, low, high):
-                if record.get("payload") is not None:
-                    found.append((partition, record["payload"]))
-        return found
+    def held(self, topic: str) -> dict[str, Mapping[str, Any]]:
+        """Return the payload of every readable record of a small topic by its event id."""
+        return {
+            str(record["event_id"]): record["payload"]
+            for partition in self._partitions(topic)
+            for record, _ in self._records(topic, partition, *self._bounds(topic, partition))
+            if record.get("payload") is not None
+        }
 
     def _last_beat(self, topic: str, partition: int) -> int | None:
         low, high = self._bounds(topic, partition)
         while high > low:
             start = max(low, high - _CHUNK)
             times = [
-                _milliseconds(record["event_time"])
-                for record in self._records(topic, partition, start, high)
+                (_milliseconds(record["event_time"]), taken_ms)
+                for record, taken_ms in self._records(topic, partition, start, high)
                 if record.get("source") == HEARTBEAT
             ]
-            if times:
-                return max(times)
+            believed = [at_ms for at_ms, taken_ms in times if at_ms <= taken_ms + _AHEAD_MS]
+            if believed:
+                return max(believed)
             high = start
         return None
 
     def _records(
         self, topic: str, partition: int, start: int, end: int
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield what can be decoded in `[start, end)`; compaction and poison leave gaps."""
+    ) -> Iterator[tuple[Mapping[str, Any], int]]:
+        """Yield what can be decoded in `[start, end)`, and when the broker took it.
+
+        Compaction and poison leave gaps.
+        """
         if start >= end:
             return
         self._consumer.assign([TopicPartition(topic, partition, start)])
@@ -116,7 +122,7 @@ class ClockReader:
                 return
             record = self._readable(message)
             if record is not None:
-                yield record
+                yield record, message.timestamp()[1]
             if message.offset() == end - 1:
                 return
 
@@ -195,6 +201,27 @@ def check_ahead(beats: list[Beat], first_ms: int, tolerance_ms: int) -> None:
         where=f"{ahead.topic}[{ahead.partition}]",
         hint="ingest older sources first, or start a stack with another ASKNOWN_DATA_DIR.",
     )
+
+
+def follower(settings: Settings, decode: Decode, patience_seconds: float) -> Callable[[int], bool]:
+    """Return a wait for the reference job: whether its heartbeats have come to a time.
+
+    Events that run ahead of it would be held up in the jobs, and after their grace be placed
+    without what it has not said yet.
+    """
+
+    def wait(at_ms: int) -> bool:
+        deadline = time.monotonic() + patience_seconds
+        with ClockReader(settings, decode) as reader:
+            while True:
+                beats = reader.beats(CHANGES)
+                if beats and min(beat.at_ms for beat in beats) >= at_ms:
+                    return True
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(_PAUSE_SECONDS)
+
+    return wait
 
 
 def iso(at_ms: int) -> str:

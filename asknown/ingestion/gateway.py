@@ -14,16 +14,17 @@ from typing import Any, Self, TypedDict, Unpack
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from asknown.contracts.catalog import HEARTBEAT, contract
+from asknown.contracts.partitions import keys_by_partition
 from asknown.contracts.registry import AvroCodec, RegistryClient
 from asknown.errors import AsknownError, UnreachableError, UsageError
-from asknown.ingestion.event import CHANGES, SCHEMA_VERSION, Event, Poison, envelope, event_id
-from asknown.ingestion.murmur2 import keys_by_partition, partition_of
+from asknown.ingestion.event import SCHEMA_VERSION, Event, Poison, envelope, event_id
 from asknown.settings import Settings
 
 _CONNECT_SECONDS = 5.0
 _FLUSH_SECONDS = 60.0
 _QUEUE_FULL_SECONDS = 60.0
 _POLL_EVERY = 512
+LARGEST_BYTES = 1_000_000  # of a record with its key, before it is compressed
 _ANY = -1  # let the partitioner choose by the key
 
 Encoder = Callable[[dict[str, Any]], bytes]
@@ -58,6 +59,7 @@ def producer_config(settings: Settings) -> dict[str, str | int | float | bool]:
         "queue.buffering.max.messages": 200_000,
         "delivery.timeout.ms": 120_000,
         "reconnect.backoff.ms": 200,
+        "message.max.bytes": LARGEST_BYTES,
         "log_level": 2,  # a broker that is away is retried in silence, then reported once
     }
 
@@ -66,7 +68,8 @@ class Gateway:
     """Send events to raw topics; a context manager that flushes on the way out.
 
     Raises `UnreachableError` ASKNOWN-INGEST-001 when Kafka does not answer, `AsknownError`
-    ASKNOWN-INGEST-003 from any later call once a delivery has failed.
+    ASKNOWN-INGEST-003 from any later call once a delivery has failed, `UsageError`
+    ASKNOWN-INGEST-005 for a record that is too long to be sent.
     """
 
     def __init__(self, settings: Settings, *, codec: AvroCodec | None = None) -> None:
@@ -138,7 +141,7 @@ class Gateway:
                 where=event.topic,
                 hint="mend the connector; prices that do not fit belong into `extra`.",
             ) from error
-        self._produce(event.topic, value, *self._place(event))
+        self._produce(event.topic, value, event.entity_id.encode(), None)
         self.sent += 1
         return str(record["event_id"])
 
@@ -176,22 +179,15 @@ class Gateway:
                 hint="asknown doctor",
             )
 
-    def _place(self, event: Event) -> tuple[bytes, int | None]:
-        """Return the message key and, where the key must not choose it, the partition."""
-        if event.topic != CHANGES:
-            return event.entity_id.encode(), None
-        raw_key = str(event.payload["raw_key"])
-        key = f"{raw_key}|{event.payload['effective_time']}"
-        return key.encode(), partition_of(raw_key, self.partitions(CHANGES))
-
     def _produce(self, topic: str, value: bytes | None, key: bytes, partition: int | None) -> None:
         deadline = time.monotonic() + _QUEUE_FULL_SECONDS
+        at = _ANY if partition is None else partition
         while True:
             try:
-                self._producer.produce(
-                    topic, value, key, _ANY if partition is None else partition, self._delivered
-                )
+                self._producer.produce(topic, value, key, at, self._delivered)
                 break
+            except KafkaException as error:
+                raise _unsendable(error, topic, len(value or b"")) from error
             except BufferError as error:
                 if time.monotonic() > deadline:
                     raise UnreachableError(
@@ -248,3 +244,20 @@ class Gateway:
                 hint="asknown up",
             ) from error
         return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def _unsendable(error: KafkaException, topic: str, size: int) -> AsknownError:
+    """Return what to say of a record that the client does not even try to send."""
+    if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+        return AsknownError(
+            "ASKNOWN-INGEST-003",
+            f"the client refused a record: {error.args[0].str()}.",
+            where=topic,
+            hint="asknown doctor",
+        )
+    return UsageError(
+        "ASKNOWN-INGEST-005",
+        f"expected a record of at most {LARGEST_BYTES:,} bytes, found {size:,}.",
+        where=topic,
+        hint="send a reference to a long text, not the text.",
+    )

@@ -7,8 +7,8 @@ no rounding of one side can hide an error of the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from asknown.ingestion.decimals import UNIT
 from asknown.ingestion.session_ledger import Expected, Outcome
@@ -20,6 +20,7 @@ class ExpectedBar:
 
     Left-closed and labelled by `start_ms` (UTC milliseconds). Open and close go by
     (event_time, sequence). VWAP is `notional / volume` in units of 1e-8, None without volume.
+    `ingest_ms` is when the last of its trades was seen first; `revision` counts from 0.
     """
 
     listing_id: str
@@ -36,6 +37,8 @@ class ExpectedBar:
     split_factor: float
     share_factor: float
     factor_version: int
+    ingest_ms: int
+    revision: int = 0
 
     @property
     def vwap(self) -> int | None:
@@ -54,12 +57,40 @@ def normalized(rows: Iterable[Expected], kept_late: frozenset[str] = frozenset()
     """
     found: dict[str, Expected] = {}
     for row in rows:
-        wanted = row.outcome is Outcome.NORMALIZED or (
-            row.outcome is Outcome.LATE and row.event_id in kept_late
-        )
-        if wanted:
+        if row.outcome is Outcome.NORMALIZED or (is_healable(row) and row.event_id in kept_late):
             found[row.event_id] = row
     return list(found.values())
+
+
+def is_healable(row: Expected) -> bool:
+    """Tell whether a late record becomes a normalized one when it is healed."""
+    return row.outcome is Outcome.LATE and row.healed is Outcome.NORMALIZED
+
+
+def revised(
+    rows: Sequence[Expected], interval_seconds: int, healed: frozenset[str]
+) -> list[ExpectedBar]:
+    """Return the trade bars of one interval that must be in analytics.bar once all is healed.
+
+    `healed` are the event_ids of the records that a run found late and that were healed then. A bar
+    of which one is a part is there twice: as it was (revision 0) and with it (revision 1); once, as
+    revision 0, when nothing else is part of it. All other bars are there as they were.
+    """
+    every = frozenset(row.event_id for row in rows if is_healable(row))
+    length = interval_seconds * 1000
+    touched = {
+        (row.listing_id, row.event_time_ms // length * length)
+        for row in rows
+        if is_healable(row) and row.event_id in healed
+    }
+    before = bars(rows, interval_seconds, every - healed)
+    known = {(bar.listing_id, bar.start_ms) for bar in before}
+    after = [
+        replace(bar, revision=int((bar.listing_id, bar.start_ms) in known))
+        for bar in bars(rows, interval_seconds, every)
+        if (bar.listing_id, bar.start_ms) in touched
+    ]
+    return before + after
 
 
 def bars(
@@ -109,4 +140,5 @@ def _bar(listing: str, interval_seconds: int, start: int, trades: list[Expected]
         split_factor=last.split_factor or 1.0,
         share_factor=last.share_factor or 1.0,
         factor_version=last.factor_version or 0,
+        ingest_ms=max(row.clock_ms for row in ordered),
     )

@@ -1,118 +1,97 @@
-"""Reference data on its way in: source records, and the change points they amount to.
+"""Reference data on its way in: what a source knows, as records of the two raw reference topics.
 
-A change point must be stamped later than the last heartbeat of its partition, because the jobs'
-as-of join drops what comes behind the clock without a word. What the topic already says is not
-said again, so loading twice changes nothing.
+The reference job turns them into truth and change points when their moment has come on the stack's
+clock. A fact from before that clock is known from now on only: knowledge is never backdated;
+a history that is loaded behind the clock is therefore refused unless it is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from asknown.errors import UsageError
 from asknown.ingestion.clock import Beat, iso
-from asknown.ingestion.event import CHANGES, Event
-from asknown.ingestion.gateway import Gateway
-from asknown.ingestion.murmur2 import partition_of
+from asknown.ingestion.event import Event
 from asknown.reference.actions import Action
 from asknown.reference.bundle import ReferenceBundle
-from asknown.reference.changes import ChangePoint
 from asknown.reference.symbology import FactKind, SecurityFact
 
-_COMPARED = (
-    "listing_id",
-    "isin",
-    "symbol",
-    "venue",
-    "status",
-    "price_factor",
-    "split_factor",
-    "share_factor",
-    "factor_version",
-)
+REFERENCE_TOPICS = ("raw.security", "raw.corporate_action")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load has sent, and how many change points were there already."""
+    """What a load has sent, and how many records were there already."""
 
     securities: int
     actions: int
-    change_points: int
     unchanged: int
 
 
+class Sink(Protocol):
+    """What a load needs of a `Gateway`."""
+
+    def publish(self, event: Event) -> str:
+        """Send an event; return its id."""
+
+    def flush(self) -> None:
+        """Wait until everything is written."""
+
+
 def load(
-    gateway: Gateway,
-    bundle: ReferenceBundle,
-    beats: list[Beat],
-    present: Iterable[Mapping[str, Any]],
+    gateway: Sink,
+    events: Sequence[Event],
+    present: Mapping[str, Mapping[str, Any]],
+    beats: Iterable[Beat] = (),
 ) -> Loaded:
-    """Send `bundle` and its AS_KNOWN change points; return what was sent.
+    """Send what of `events` is not there yet; return what was sent.
 
-    `beats` are the last heartbeats of reference.entity_change and `present` the payloads in it.
-    Raises `UsageError` ASKNOWN-REFERENCE-020, before anything is sent, for a change point that
-    lies behind the clock.
+    `present` are the payloads of the raw reference topics by event id, `beats` their clocks.
+    Raises `UsageError` ASKNOWN-REFERENCE-020, before anything is sent, for what lies behind them.
     """
-    rows = bundle.history().as_known()
-    fresh = new_rows(rows, present)
-    check_not_behind(fresh, beats, gateway.partitions(CHANGES))
-    for fact in bundle.facts:
-        gateway.publish(security_event(bundle, fact))
-    for action in bundle.actions:
-        gateway.publish(action_event(bundle, action))
-    for row in sorted(fresh, key=lambda row: (row.effective_time, row.raw_key)):
-        gateway.publish(change_event(bundle.source, row))
+    fresh = [event for event in events if not _held(event, present)]
+    check_not_behind(fresh, beats)
+    for event in sorted(fresh, key=lambda event: event.event_time_ms):
+        gateway.publish(event)
     gateway.flush()
-    return Loaded(len(bundle.facts), len(bundle.actions), len(fresh), len(rows) - len(fresh))
+    sent = sum(event.topic == REFERENCE_TOPICS[0] for event in fresh)
+    return Loaded(sent, len(fresh) - sent, len(events) - len(fresh))
 
 
-def new_rows(
-    rows: Iterable[ChangePoint], present: Iterable[Mapping[str, Any]]
-) -> list[ChangePoint]:
-    """Return the rows that `present` does not hold, or holds with another meaning."""
-    held: dict[tuple[str, int], tuple[Any, ...]] = {}
-    for payload in present:
-        key = (str(payload["raw_key"]), _milliseconds(payload["effective_time"]))
-        held[key] = tuple(payload[name] for name in _COMPARED)
-    return [
-        row
-        for row in rows
-        if held.get((row.raw_key, row.effective_time))
-        != tuple(row.payload()[name] for name in _COMPARED)
-    ]
+def events_of(bundle: ReferenceBundle) -> list[Event]:
+    """Return what `bundle` knows as records of the raw reference topics."""
+    facts = [security_event(bundle, fact) for fact in bundle.facts]
+    return [*facts, *(action_event(bundle, action) for action in bundle.actions)]
 
 
-def check_not_behind(rows: Iterable[ChangePoint], beats: list[Beat], partitions: int) -> None:
-    """Raise `UsageError` ASKNOWN-REFERENCE-020 for a row at or before its partition's clock."""
-    clock = {beat.partition: beat.at_ms for beat in beats}
-    for row in rows:
-        partition = partition_of(row.raw_key, partitions)
-        if row.effective_time <= clock.get(partition, row.effective_time - 1):
+def check_not_behind(events: Iterable[Event], beats: Iterable[Beat]) -> None:
+    """Raise `UsageError` ASKNOWN-REFERENCE-020 for a record at or before its topic's clock."""
+    clock = {beat.topic: beat.at_ms for beat in beats}
+    for event in events:
+        if event.event_time_ms <= clock.get(event.topic, event.event_time_ms - 1):
             raise UsageError(
                 "ASKNOWN-REFERENCE-020",
-                f"expected change points after the stack's clock, which stands at "
-                f"{iso(clock[partition])}, found one of {row.raw_key} at "
-                f"{iso(row.effective_time)}: it would be lost. One stack runs on one clock.",
-                where=f"{CHANGES}[{partition}]",
-                hint="load reference data before the events of its time, or start a stack with "
-                "another ASKNOWN_DATA_DIR.",
+                f"expected facts that become known after the stack's clock, which stands at "
+                f"{iso(clock[event.topic])}, found one about {event.entity_id} of "
+                f"{iso(event.event_time_ms)}: it would be known from now on only.",
+                where=event.topic,
+                hint="--late if that is what you want; else load reference data before the "
+                "events of its time, or start a stack with another ASKNOWN_DATA_DIR.",
             )
 
 
-def change_event(source: str, row: ChangePoint) -> Event:
-    """Return a change point as an event; its event time is when it takes effect."""
-    return Event(
-        topic=CHANGES,
-        source=source,
-        natural_key=("entity_change", row.raw_key, str(row.effective_time)),
-        event_time_ms=row.effective_time,
-        entity_id=row.raw_key,
-        payload=row.payload(),
-        ingest_time_ms=row.known_from,
-    )
+def _held(event: Event, present: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether a record with this id says the same already; unset fields do not count."""
+    held = present.get(event.event_id)
+    if held is None:
+        return False
+    return _said(held) == _said(event.payload)
+
+
+def _said(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in payload.items() if value not in (None, {})}
 
 
 def security_event(bundle: ReferenceBundle, fact: SecurityFact) -> Event:
@@ -132,6 +111,7 @@ def security_event(bundle: ReferenceBundle, fact: SecurityFact) -> Event:
             "kind": fact.kind.value,
             "previous_symbol": _previous_symbol(bundle, fact),
             "valid_from": fact.first_date,
+            "first_trade_date": bundle.first_trade_dates.get(fact.listing_id),
             "extra": {"valid_from_ms": str(fact.valid_from)},
         },
     )
@@ -139,12 +119,7 @@ def security_event(bundle: ReferenceBundle, fact: SecurityFact) -> Event:
 
 def action_event(bundle: ReferenceBundle, action: Action) -> Event:
     """Return an action as a record of raw.corporate_action; event time is when it was known."""
-    named = bundle.symbol_of(action.listing_id)
-    extra = {"valid_from_ms": str(action.valid_from)}
-    if action.method is not None:
-        extra["method"] = action.method.value
-    if action.reference_price is not None:
-        extra["reference_price"] = str(action.reference_price)
+    named = bundle.named_at(action.listing_id, max(action.known_from, action.valid_from - 1))
     return Event(
         topic="raw.corporate_action",
         source=bundle.source,
@@ -164,7 +139,11 @@ def action_event(bundle: ReferenceBundle, action: Action) -> Event:
             "cash_amount": action.cash_amount,
             "currency": action.currency,
             "status": action.status.value,
-            "extra": extra,
+            "subscription_price": action.subscription_price,
+            "distributed_value": action.distributed_value,
+            "method": action.method.value if action.method else None,
+            "reference_price": action.reference_price,
+            "extra": {"valid_from_ms": str(action.valid_from)},
         },
     )
 
@@ -178,7 +157,3 @@ def _previous_symbol(bundle: ReferenceBundle, fact: SecurityFact) -> str | None:
         if one.listing_id == fact.listing_id and one.valid_from < fact.valid_from
     ]
     return max(before, key=lambda one: one.valid_from).symbol if before else None
-
-
-def _milliseconds(value: Any) -> int:
-    return round(value.timestamp() * 1000) if hasattr(value, "timestamp") else int(value)

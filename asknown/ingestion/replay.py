@@ -1,22 +1,24 @@
 """Send recorded events as if they happened now, on the clock of the record.
 
-A replay owns the stack's clock: the heartbeats of every market topic and of the change points
-carry the replay's time, one round for each `heartbeat_every_ms` of it, and two rounds behind the
-last event close every window. Wall-clock heartbeats among events of 2014 would make them all late.
+A replay owns the stack's clock: the heartbeats of every market topic and of the raw reference
+topics carry the replay's time, one round for each `heartbeat_every_ms` of it, and two rounds behind
+the last event close every window. Wall-clock heartbeats among events of 2014 would make them late.
+Before the first event the reference job is given the time to say what is known by then.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from asknown.errors import UsageError
-from asknown.ingestion.event import CHANGES, Delivery, Event, Poison, Settle
+from asknown.ingestion.event import Delivery, Event, Poison, Settle
+from asknown.ingestion.reference_load import REFERENCE_TOPICS
 
 MARKET_TOPICS = ("raw.trade", "raw.quote", "raw.bar")
-CLOCK_TOPICS = (*MARKET_TOPICS, CHANGES)
+CLOCK_TOPICS = (*MARKET_TOPICS, *REFERENCE_TOPICS)
 CLOSING_MS = 120_000
 
 
@@ -76,6 +78,7 @@ class Summary:
     first_ms: int | None
     last_ms: int | None
     closed_ms: int | None
+    followed: bool | None = None  # whether the reference job was there; None: nobody asked
 
 
 class _Clock:
@@ -100,9 +103,13 @@ class _Clock:
 class Replay:
     """One run: deliveries in the order of their clock, heartbeats in between."""
 
-    def __init__(self, gateway: Sink, pace: Pace) -> None:
+    def __init__(
+        self, gateway: Sink, pace: Pace, follow: Callable[[int], bool] | None = None
+    ) -> None:
         self._gateway = gateway
         self._pace = pace
+        self._follow = follow
+        self._followed: bool | None = None
         self._clock = _Clock(pace.speed)
         self._beat: int | None = None
         self._first: int | None = None
@@ -128,6 +135,7 @@ class Replay:
             first_ms=self._first,
             last_ms=self._last,
             closed_ms=closed,
+            followed=self._followed,
         )
 
     def _advance(self, at_ms: int) -> None:
@@ -138,7 +146,7 @@ class Replay:
         """
         every = self._pace.beat_ms
         if self._beat is None:
-            self._first = at_ms
+            self._open(at_ms)
             self._beat = at_ms // every * every
             self._clock.wait_until(at_ms)
         while self._beat + every <= at_ms:
@@ -148,6 +156,13 @@ class Replay:
             self._gateway.heartbeat(CLOCK_TOPICS, self._beat)
         self._clock.wait_until(at_ms)
         self._last = at_ms if self._last is None else max(self._last, at_ms)
+
+    def _open(self, at_ms: int) -> None:
+        self._first = at_ms
+        if self._follow is not None:
+            self._gateway.heartbeat(REFERENCE_TOPICS, at_ms - 1)
+            self._gateway.flush()
+            self._followed = self._follow(at_ms - 1)
 
     def _settle(self, at_ms: int) -> None:
         self._gateway.heartbeat(CLOCK_TOPICS, at_ms)
@@ -169,7 +184,13 @@ class Replay:
 
 
 def replay(
-    gateway: Sink, deliveries: Iterable[Delivery | Settle], pace: Pace | None = None
+    gateway: Sink,
+    deliveries: Iterable[Delivery | Settle],
+    pace: Pace | None = None,
+    follow: Callable[[int], bool] | None = None,
 ) -> Summary:
-    """Send `deliveries` (ascending clock) through `gateway` at `pace`; return a summary."""
-    return Replay(gateway, pace or Pace()).run(deliveries)
+    """Send `deliveries` (ascending clock) through `gateway` at `pace`; return a summary.
+
+    `follow` waits until the reference job has come to a time, and says whether it has.
+    """
+    return Replay(gateway, pace or Pace(), follow).run(deliveries)

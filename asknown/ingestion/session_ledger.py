@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +32,9 @@ class Expected:
     `reason` holds the right reason codes with `|` between them; '' when it is normalized.
     `listing_id`, price, size and the factors are those of the normalized record; None or '' when
     there is none. Times are UTC milliseconds; `clock_ms` is when it was delivered.
+
+    `healed` and `healed_reason` say what a late record becomes when it is healed, and what it is
+    where it was not found late. Not `certain`: a running job may find it late or not.
     """
 
     topic: str
@@ -52,6 +55,25 @@ class Expected:
     split_factor: float | None = None
     share_factor: float | None = None
     factor_version: int | None = None
+    healed: Outcome | None = None
+    healed_reason: str = ""
+    certain: bool = True
+
+    @property
+    def in_time(self) -> tuple[Outcome, str]:
+        """What the record is but for its lateness, and the reason codes that then are right."""
+        return (self.healed, self.healed_reason) if self.healed else (self.outcome, self.reason)
+
+    def late(self, reason: str, *, certain: bool = True) -> Expected:
+        """Return the row of the same record when it comes too late."""
+        return replace(
+            self,
+            outcome=Outcome.LATE,
+            reason=reason,
+            healed=self.outcome,
+            healed_reason=self.reason,
+            certain=certain,
+        )
 
     @classmethod
     def of_event(
@@ -110,6 +132,7 @@ _TYPES: Mapping[str, pa.DataType] = {
     "split_factor": pa.float64(),
     "share_factor": pa.float64(),
     "factor_version": pa.int32(),
+    "certain": pa.bool_(),
 }
 SCHEMA = pa.schema([(one.name, _TYPES.get(one.name, pa.string())) for one in fields(Expected)])
 
@@ -146,7 +169,7 @@ def read_ledger(path: Path) -> list[Expected]:
             where=str(path),
             hint="asknown ingest synthetic --ledger FILE",
         ) from error
-    return [Expected(**{**row, "outcome": Outcome(row["outcome"])}) for row in table.to_pylist()]
+    return [_row(row) for row in table.to_pylist()]
 
 
 def counts(rows: Iterable[Expected]) -> dict[str, int]:
@@ -158,4 +181,10 @@ def counts(rows: Iterable[Expected]) -> dict[str, int]:
 
 
 def _plain(row: Expected) -> dict[str, Any]:
-    return {**asdict(row), "outcome": row.outcome.value}
+    healed = row.healed.value if row.healed else None
+    return {**asdict(row), "outcome": row.outcome.value, "healed": healed}
+
+
+def _row(plain: dict[str, Any]) -> Expected:
+    healed = Outcome(plain["healed"]) if plain["healed"] else None
+    return Expected(**{**plain, "outcome": Outcome(plain["outcome"]), "healed": healed})

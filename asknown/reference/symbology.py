@@ -37,7 +37,10 @@ class FactKind(StrEnum):
     LIST = "LIST"
     RENAME = "RENAME"
     ISIN_CHANGE = "ISIN_CHANGE"
+    SERIES_CHANGE = "SERIES_CHANGE"
+    TERMS_CHANGE = "TERMS_CHANGE"  # of an option contract: strike or lot
     DELIST = "DELIST"
+    MERGE = "MERGE"  # ends the listing; its holders got another one
 
 
 @dataclass(frozen=True, slots=True)

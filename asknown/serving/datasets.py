@@ -4,6 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol
+
+Row = dict[str, Any]
+
+
+class Table(Protocol):
+    """What an answer's columns are."""
+
+    @property
+    def name(self) -> str:
+        """Return the noun of the dataset."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the columns of the response in their order."""
+
+    @property
+    def decimals(self) -> tuple[str, ...]:
+        """Return the columns that are exact decimals."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A page: rows as dictionaries of Python values, what they rest on, the next page."""
+
+    table: Table
+    rows: list[Row]
+    meta: dict[str, Any]
+    next: str | None
 
 
 @dataclass(frozen=True)
@@ -25,6 +54,17 @@ class Dataset:
     sizes: tuple[str, ...]
     max_range: timedelta
     filters: tuple[tuple[str, str], ...] = ()  # (column, ClickHouse type) fixed by the request
+    cut: bool = False  # a row spans interval_seconds; where factors change within, there are two
+
+    @property
+    def decimals(self) -> tuple[str, ...]:
+        """Return the columns that are exact decimals."""
+        return (*self.prices, *self.sizes)
+
+    @property
+    def time_name(self) -> str:
+        """Return the column of the response that holds the time."""
+        return next(name for name, expression in self.columns if expression == self.time)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,11 +151,12 @@ BAR = Dataset(
         ("bar_start", "DateTime64(3, 'UTC')"),
         ("factor_version", "Int32"),
     ),
-    newest="revision",
+    newest="(revision, kafka_offset)",
     prices=(*_OHLC, "vwap"),
     sizes=("volume",),
     max_range=timedelta(days=366),
     filters=(("interval_seconds", "Int32"), ("price_type", "String")),
+    cut=True,
 )
 
 # Daily bars are the source's own: official prices, which trades alone do not give.

@@ -15,9 +15,10 @@ import orjson
 import pyarrow as pa
 from fastapi import Response
 
-from asknown.serving.parameters import iso
+from asknown.reference.adjusting import shortest
+from asknown.reference.moments import iso
+from asknown.serving.datasets import Answer
 from asknown.serving.problems import ApiError
-from asknown.serving.rows import Answer
 
 
 class Format(StrEnum):
@@ -31,11 +32,20 @@ class Format(StrEnum):
 _DECIMAL = pa.decimal128(38, 8)
 _TIME = pa.timestamp("ms", tz="UTC")
 _ARROW_TYPES: dict[str, pa.DataType] = {
-    **dict.fromkeys(("event_time", "ingest_time", "bar_start"), _TIME),
+    **dict.fromkeys(("event_time", "ingest_time", "bar_start", "effective_time"), _TIME),
+    **dict.fromkeys(("valid_from", "valid_to", "known_from", "known_to"), _TIME),
+    **dict.fromkeys(("from_time", "to_time", "window_start", "last_event_time"), _TIME),
     **dict.fromkeys(("price_factor", "split_factor", "share_factor"), pa.float64()),
-    **dict.fromkeys(("factor_version", "revision", "interval_seconds"), pa.int32()),
+    **dict.fromkeys(("value", "reference", "score", "limit"), pa.float64()),
+    **dict.fromkeys(("age_seconds", "open_age_seconds"), pa.float64()),
+    **dict.fromkeys(("records", "freshness_seconds"), pa.int64()),
+    "breached": pa.bool_(),
+    **dict.fromkeys(("factor_version", "revision", "interval_seconds", "version"), pa.int32()),
+    **dict.fromkeys(("old_factor_version", "new_factor_version"), pa.int32()),
     **dict.fromkeys(("sequence", "event_count"), pa.int64()),
-    "trade_date": pa.date32(),
+    **dict.fromkeys(("ratio_numerator", "ratio_denominator"), pa.int64()),
+    **dict.fromkeys(("trade_date", "ex_date", "announce_date", "record_date"), pa.date32()),
+    **dict.fromkeys(("pay_date", "reference_date"), pa.date32()),
 }
 
 
@@ -85,18 +95,18 @@ def as_csv(answer: Answer) -> bytes:
     """Return a header line and one line per row; a null is an empty field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(answer.dataset.names)
+    writer.writerow(answer.table.names)
     for row in answer.rows:
-        writer.writerow([_plain(row[name]) for name in answer.dataset.names])
+        writer.writerow([_plain(row[name]) for name in answer.table.names])
     return out.getvalue().encode()
 
 
 def as_arrow(answer: Answer) -> bytes:
     """Return an Arrow IPC stream; meta and the cursor are in the schema's metadata."""
-    fields = [pa.field(name, _arrow_type(answer, name)) for name in answer.dataset.names]
+    fields = [pa.field(name, _arrow_type(answer, name)) for name in answer.table.names]
     extra = {"meta": orjson.dumps(answer.meta), "next": (answer.next or "").encode()}
     schema = pa.schema(fields, metadata=extra)
-    columns = {name: [row[name] for row in answer.rows] for name in answer.dataset.names}
+    columns = {name: [row[name] for row in answer.rows] for name in answer.table.names}
     table = pa.table(columns, schema=schema)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as stream:
@@ -106,7 +116,7 @@ def as_arrow(answer: Answer) -> bytes:
 
 
 def _arrow_type(answer: Answer, name: str) -> pa.DataType:
-    if name in answer.dataset.prices or name in answer.dataset.sizes:
+    if name in answer.table.decimals:
         return _DECIMAL
     return _ARROW_TYPES.get(name, pa.string())
 
@@ -114,8 +124,7 @@ def _arrow_type(answer: Answer, name: str) -> pa.DataType:
 def _plain(value: Any) -> Any:
     """Return a value as JSON and CSV show it."""
     if isinstance(value, Decimal):
-        text = f"{value:f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return shortest(value)
     if isinstance(value, datetime):
         return iso(value)
     return value.isoformat() if isinstance(value, date) else value

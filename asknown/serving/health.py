@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from asknown.errors import AsknownError
+from asknown.reference.moments import iso
 from asknown.serving.datasets import EVERY, Dataset
-from asknown.serving.parameters import iso
 from asknown.serving.store import Store
 
 _KEEP_SECONDS = 5.0

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 
 from asknown import __doc__ as about
-from asknown.serving import problems
+from asknown.serving import identity, problems
 from asknown.serving.health import Health
-from asknown.serving.metrics import Metrics
+from asknown.serving.instruments import router as instruments
+from asknown.serving.lookup import Lookup
+from asknown.serving.metrics import Metrics, Observed
+from asknown.serving.quality import router as quality
+from asknown.serving.quick import Quick
 from asknown.serving.routes import Services, router
 from asknown.serving.store import Store
 from asknown.settings import Settings, settings
@@ -21,10 +26,13 @@ from asknown.stack.secrets import secret
 DESCRIPTION = """
 Market data as it is now and as it was known then. Read-only.
 
-* **Raw by default.** `adjust=split|dividend|all` adjusts at read time, seen from `known_at`.
-* **Two kinds of as-of.** `symbol_as_of` is about identity (who was called that on that day),
+* **Raw by default.** `adjust=split|dividend|all` adjusts at read time, seen from `known_at` and by
+  its knowledge. No stored price is ever rewritten.
+* **Two kinds of as-of.** `symbol_as_of` (`on`) is about identity (who was called that on that day),
   `known_at` about knowledge (no row, factor or symbol learnt later).
-* **Times** are RFC 3339 in UTC, ranges `[start, end)`. **Decimals** are strings.
+* **An identifier** is exactly one of RESOLVED, UNKNOWN, AMBIGUOUS, CLOSED, CONFLICT; never guessed.
+* **Times** are RFC 3339 in UTC, ranges `[start, end)`. **Decimals** are strings. A date given for
+  `on` or `symbol_as_of` is that day at the exchange, any other the midnight in UTC.
 * **Pages**: send `next` back as it came; all pages share the `known_at` of the first.
 * **Formats** by `Accept`: JSON, CSV, Arrow.
 * **Errors** are RFC 9457 problem documents with a stable `code`.
@@ -41,10 +49,14 @@ def create_app(config: Settings | None = None, now: Callable[[], datetime] = utc
     """Return the API over the ClickHouse of these settings; it need not be up yet."""
     config = config or settings()
     store, metrics = Store(config), Metrics()
+    quick = Quick(config)
+    lookup = Lookup(partial(identity.read, quick))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        lookup.close()
+        quick.close()
         store.close()
 
     app = FastAPI(
@@ -58,6 +70,7 @@ def create_app(config: Settings | None = None, now: Callable[[], datetime] = utc
     )
     app.state.services = Services(
         store=store,
+        lookup=lookup,
         health=Health(store),
         metrics=metrics,
         cursor_key=secret("api_cursor", config).encode(),
@@ -65,8 +78,10 @@ def create_app(config: Settings | None = None, now: Callable[[], datetime] = utc
         flink_url=config.flink_url,
     )
     problems.install(app)
-    app.middleware("http")(metrics.observe)
+    app.add_middleware(Observed, metrics=metrics)
     app.include_router(router)
+    app.include_router(instruments)
+    app.include_router(quality)
     return app
 
 

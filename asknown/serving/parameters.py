@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from asknown.serving.adjust import Adjust
+from asknown.reference.adjusting import Adjust
+from asknown.reference.moments import iso, parse_day, parse_time
 from asknown.serving.datasets import Dataset
 from asknown.serving.problems import bad_parameter
 
 MAX_INSTRUMENTS = 100
 MAX_LIMIT = 10_000
-_TIME = "an RFC 3339 time like 2024-10-28T03:45:00Z, or a date (midnight UTC)"
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DATE_TIME = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
-)
-_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-
-
-def parse_time(value: Any) -> datetime:
-    """Return a UTC time, cut to milliseconds.
-
-    Raises ValueError for anything but RFC 3339 with an offset or a plain date, and outside
-    1970-2199. A `+` that arrived as a space (it was not encoded as %2B) is understood.
-    """
-    if isinstance(value, datetime):
-        return value
-    text = str(value).strip()
-    if _DATE.fullmatch(text):
-        text += "T00:00:00Z"
-    text = re.sub(r" (\d{2}:\d{2})$", r"+\1", text)
-    if not _DATE_TIME.fullmatch(text):
-        raise ValueError(f"expected {_TIME}")
-    try:
-        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(f"expected {_TIME}") from None
-    if not _FIRST <= moment < _LAST:
-        raise ValueError("expected a time from 1970 to 2199")
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _split(value: Any) -> list[str]:
@@ -57,9 +28,10 @@ def _time_schema(example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "format": "date-time", "examples": [example]})
 
 
-_NAME = Annotated[str, Field(max_length=64)]
-Names = Annotated[list[_NAME], BeforeValidator(_split), Field(max_length=MAX_INSTRUMENTS)]
+Name = Annotated[str, Field(max_length=64)]
+Names = Annotated[list[Name], BeforeValidator(_split), Field(max_length=MAX_INSTRUMENTS)]
 Instant = Annotated[datetime, BeforeValidator(parse_time), _time_schema("2024-10-28T03:45:00Z")]
+Day = Annotated[datetime, BeforeValidator(parse_day), _time_schema("2024-10-28")]
 
 
 class RowsQuery(BaseModel):
@@ -87,15 +59,18 @@ class RowsQuery(BaseModel):
     adjust: Adjust = Field(
         default=Adjust.RAW,
         description="Take splits, dividends or both out of prices and sizes, seen from "
-        "`known_at`. Adjusted values are rounded half to even to 8 decimals; factors are doubles.",
+        "`known_at` and by its knowledge. Adjusted values are rounded half to even to 8 decimals; "
+        "factors are doubles.",
     )
     known_at: Instant | None = Field(
         default=None,
         description="Answer by the knowledge of this moment: no row ingested later, no factor "
         "and no symbol known later. Default now, which `meta.known_at` states.",
     )
-    symbol_as_of: Instant | None = Field(
-        default=None, description="The moment at which `symbols` are read; default `known_at`."
+    symbol_as_of: Day | None = Field(
+        default=None,
+        description="The moment at which `symbols` are read; a date is that day at the exchange. "
+        "Default `known_at`.",
     )
     limit: int = Field(default=1000, ge=1, le=MAX_LIMIT, description="Rows per page.")
     next: str | None = Field(
@@ -110,20 +85,6 @@ class BarsQuery(RowsQuery):
         default="1m", description="1d are the source's own daily bars, with official prices."
     )
     price_type: Literal["trade", "bid", "ask", "mid"] = Field(default="trade")
-
-
-class ResolveQuery(BaseModel):
-    """A question who a symbol was."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    symbol: _NAME = Field(
-        description="`AAPL`, `AAPL.XNAS` or a source key.", min_length=1, examples=["AAPL"]
-    )
-    on: Instant | None = Field(default=None, description="At which moment; default `known_at`.")
-    known_at: Instant | None = Field(
-        default=None, description="By the knowledge of which moment; default now."
-    )
 
 
 @dataclass(frozen=True)
@@ -171,13 +132,6 @@ def require_instruments(query: RowsQuery) -> None:
             count,
             hint="symbols=AAPL,MSFT; GET /v1/instruments/resolve?symbol= tells who a symbol is",
         )
-
-
-def iso(moment: datetime) -> str:
-    """Return a UTC time as RFC 3339 with milliseconds."""
-    return (
-        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-    )
 
 
 def _days(span: timedelta) -> str:

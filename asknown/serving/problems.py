@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -38,6 +38,9 @@ class Problem(BaseModel):
     code: str = Field(examples=["ASKNOWN-API-404"])
     hint: str = Field(default="", examples=["nearest: RELIANCE"])
     errors: list[ParameterError] = []
+    data: dict[str, Any] | None = Field(
+        default=None, description="What was found instead: of an identifier, its candidates."
+    )
 
 
 class ApiError(AsknownError):
@@ -55,6 +58,12 @@ class ApiError(AsknownError):
         super().__init__(code, message, hint=hint)
         self.status = status
         self.errors = errors
+        self.data: dict[str, Any] | None = None
+
+    def with_data(self, data: dict[str, Any]) -> Self:
+        """Add what was found instead, for programs."""
+        self.data = data
+        return self
 
 
 def bad_parameter(name: str, expected: str, found: object, *, hint: str = "") -> ApiError:
@@ -87,7 +96,7 @@ def _answer(request: Request, status: int, code: str, detail: str, **more: Any) 
         code=code,
         **more,
     )
-    return JSONResponse(problem.model_dump(), status, media_type=MEDIA_TYPE)
+    return JSONResponse(problem.model_dump(exclude_none=True), status, media_type=MEDIA_TYPE)
 
 
 async def _of_ours(request: Request, error: Exception) -> JSONResponse:
@@ -99,7 +108,7 @@ async def _of_ours(request: Request, error: Exception) -> JSONResponse:
         status = HTTPStatus.SERVICE_UNAVAILABLE
     more: dict[str, Any] = {"hint": error.hint}
     if isinstance(error, ApiError):
-        more["errors"] = list(error.errors)
+        more |= {"errors": list(error.errors), "data": error.data}
     answer = _answer(request, status, error.code, error.message, **more)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = "5"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -11,13 +11,15 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from asknown.serving import datasets, examples, formats, identity
-from asknown.serving.datasets import Dataset
+from asknown.reference.moments import iso
+from asknown.serving import datasets, examples, formats, measured
+from asknown.serving.datasets import Answer, Dataset
 from asknown.serving.health import Health
 from asknown.serving.landing import page as landing_page
+from asknown.serving.lookup import Lookup
 from asknown.serving.metrics import MEDIA_TYPE as METRICS_TYPE
 from asknown.serving.metrics import Metrics
-from asknown.serving.parameters import BarsQuery, ResolveQuery, RowsQuery, iso, knowledge
+from asknown.serving.parameters import BarsQuery, RowsQuery
 from asknown.serving.reference import page as reference_page
 from asknown.serving.rows import Reading, read
 from asknown.serving.store import Store
@@ -31,6 +33,7 @@ class Services:
     """What the endpoints work with; `app.state.services`."""
 
     store: Store
+    lookup: Lookup
     health: Health
     metrics: Metrics
     cursor_key: bytes
@@ -41,7 +44,8 @@ class Services:
 router = APIRouter()
 
 
-def _services(request: Request) -> Services:
+def services_of(request: Request) -> Services:
+    """Return what the endpoints of this app work with."""
     services: Services = request.app.state.services
     return services
 
@@ -78,36 +82,15 @@ def bars(
     return _page(request, Reading(dataset, query, fixed, request.url.path), accept)
 
 
-@router.get(
-    "/v1/instruments/resolve",
-    responses={
-        200: {
-            "description": "Who the symbol was, and every change that was known by then.",
-            "content": {JSON: {"example": {"data": {**examples.POINT, "history": []}}}},
-        },
-        **examples.problems(404, 422, 503),
-    },
-    tags=["instruments"],
-)
-def resolve(request: Request, query: Annotated[ResolveQuery, Query()]) -> Response:
-    """Return who a symbol was at a moment, by the knowledge of another."""
-    services = _services(request)
-    known_at = knowledge(query.known_at, services.now())
-    on = query.on or known_at
-    point = identity.resolve(services.store, [query.symbol], on, known_at)[0]
-    changes = identity.history(services.store, point, query.symbol, known_at)
-    body = {
-        "data": {**point.as_json(), "history": [change.as_json() for change in changes]},
-        "meta": {"on": iso(on), "known_at": iso(known_at)},
-    }
-    return Response(orjson.dumps(body), media_type=JSON)
-
-
 @router.get("/v1/datasets", responses=examples.problems(503), tags=["about"])
 def list_datasets(request: Request) -> dict[str, Any]:
-    """Return what is served: columns, coverage, age."""
-    services = _services(request)
+    """Return what is served: columns, coverage, age, what is promised and whether it is kept.
+
+    Freshness is as of the newest event time of all datasets; /v1/quality/freshness takes any.
+    """
+    services = services_of(request)
     now = services.now()
+    states = _states(services.store)
     return {
         "data": [
             {
@@ -116,6 +99,7 @@ def list_datasets(request: Request) -> dict[str, Any]:
                 "columns": list(found.dataset.names),
                 "max_range_days": found.dataset.max_range.days,
                 **found.as_json(now),
+                **states.get(found.dataset.table, {"sla": None, "freshness": []}),
             }
             for found in services.health.coverage()
         ],
@@ -126,7 +110,7 @@ def list_datasets(request: Request) -> dict[str, Any]:
 @router.get("/healthz", tags=["about"])
 def healthz(request: Request) -> Response:
     """Return whether the store answers and how old its data are; 503 when it does not."""
-    services = _services(request)
+    services = services_of(request)
     good, body = services.health.report(services.now())
     return Response(orjson.dumps(body), 200 if good else 503, media_type=JSON)
 
@@ -134,7 +118,7 @@ def healthz(request: Request) -> Response:
 @router.get("/metrics", include_in_schema=False)
 def metrics(request: Request) -> Response:
     """Return the metrics for Prometheus; the data's ages are read now."""
-    services = _services(request)
+    services = services_of(request)
     good, body = services.health.report(services.now())
     services.metrics.up.set(int(good))
     for name, data in body.get("data", {}).items():
@@ -146,7 +130,7 @@ def metrics(request: Request) -> Response:
 @router.get("/", include_in_schema=False)
 def landing(request: Request) -> Response:
     """Return the landing page."""
-    services = _services(request)
+    services = services_of(request)
     _, body = services.health.report(services.now())
     return Response(landing_page(body, services.flink_url), media_type=HTML)
 
@@ -166,12 +150,30 @@ _PATHS = {
 
 
 def _page(request: Request, reading: Reading, accept: str) -> Response:
-    services = _services(request)
+    services = services_of(request)
     wanted = formats.negotiate(accept)
     answer = read(services.store, reading, services.now(), services.cursor_key)
     answer.meta["as_of"] = _as_of(services, reading.dataset)
-    services.metrics.rows.labels(reading.dataset.name).inc(len(answer.rows))
+    return respond(request, answer, wanted)
+
+
+def respond(request: Request, answer: Answer, wanted: formats.Format) -> Response:
+    """Return a page in the format the client accepts, and count its rows."""
+    services_of(request).metrics.rows.labels(answer.table.name).inc(len(answer.rows))
     return formats.render(answer, wanted, _next_url(request, answer.next))
+
+
+def _states(store: Store) -> dict[str, dict[str, Any]]:
+    """Return by table what is promised of its newest records, and how each source keeps it."""
+    newest = measured.newest(store)
+    at_ms = measured.data_time(newest)
+    states: dict[str, dict[str, Any]] = {}
+    for one in newest:
+        state = one.state(at_ms)
+        state["last_event_time"] = iso(state["last_event_time"])
+        entry = states.setdefault(one.topic.table, {"sla": asdict(one.sla), "freshness": []})
+        entry["freshness"].append({k: v for k, v in state.items() if k != "dataset"})
+    return states
 
 
 def _as_of(services: Services, dataset: Dataset) -> str | None:

@@ -1,4 +1,4 @@
-"""The platform's own servers as services of the stack: the ClickHouse loader and the API."""
+"""The platform's own servers as services of the stack: the loader, the API, the healer."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ def api_service(config: Settings) -> Service:
         processes=(_process(config, "api", "asknown.serving.main"),),
         ports=(config.port(config.api_port),),
         needs=("clickhouse",),
+    )
+
+
+def heal_service(config: Settings) -> Service:
+    """Return the repeated healing of late records as a service; its log says what it did."""
+    every = ("heal", "--every", str(max(1.0, config.heal_every_seconds)))
+    command = python_module("asknown.cli.main", *every)
+    return Service(
+        name="heal",
+        url=f"each {config.heal_every_seconds:.0f} s",
+        ready=lambda: "",  # it waits for whatever is not there yet
+        processes=(Process(name="heal", command=command, environment=environment(config)),),
+        needs=("kafka", "registry", "flink", "postgres"),
     )
 
 

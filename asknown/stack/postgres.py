@@ -55,7 +55,8 @@ def _process(config: Settings) -> Process:
         "listen_addresses": config.host,
         "port": config.port(config.postgres_port),
         "unix_socket_directories": "",
-        "max_connections": 60,
+        # Each table that a job writes has a pool of its own; one of a job that died lingers.
+        "max_connections": 200,
         "shared_buffers": "64MB",
         "log_min_messages": "warning",
         "log_timezone": "UTC",

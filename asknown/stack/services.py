@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from asknown.errors import UsageError
 from asknown.settings import Settings
-from asknown.stack.applications import api_service, loader_service
+from asknown.stack.applications import api_service, heal_service, loader_service
 from asknown.stack.clickhouse import clickhouse_service
 from asknown.stack.flink_cluster import flink_service
 from asknown.stack.kafka import kafka_service
@@ -18,6 +18,7 @@ from asknown.stack.registry import registry_service
 
 def services(config: Settings) -> tuple[Service, ...]:
     """Return every service of this stack, in order of starting."""
+    healing = (heal_service(config),) if config.heal_every_seconds > 0 else ()
     return (
         kafka_service(config),
         registry_service(config),
@@ -26,6 +27,7 @@ def services(config: Settings) -> tuple[Service, ...]:
         clickhouse_service(config),
         loader_service(config),
         api_service(config),
+        *healing,
     )
 
 

@@ -1,8 +1,9 @@
 """ClickHouse: clients, and the numbered migrations in sql/clickhouse.
 
-A migration is applied once, in the order of its number, and never changed afterwards: its checksum
-is kept in `ops.migration` and compared. `sql/clickhouse/001_create_tables.sql` is rendered from the
-contracts; a column that a contract gains later comes as a further migration.
+`001_create_tables.sql` is rendered from the contracts and follows them: tables that are missing are
+made by it, tables that exist are altered to it, column by column. Every further migration is
+applied once, in the order of its number, and never changed afterwards: its checksum is kept in
+`ops.migration` and compared.
 """
 
 from __future__ import annotations
@@ -17,8 +18,23 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from asknown.contracts.catalog import contracts
-from asknown.contracts.render import BRONZE, clickhouse_ddl
+from asknown.contracts.catalog import Contract, contracts
+from asknown.contracts.evolution import (
+    Change,
+    Step,
+    clickhouse_column,
+    compare,
+    described,
+    wanted_clickhouse,
+)
+from asknown.contracts.render import (
+    BRONZE,
+    clickhouse_ddl,
+    clickhouse_type,
+    escaped,
+    quote,
+    store_fields,
+)
 from asknown.errors import AsknownError, UnreachableError, UsageError
 from asknown.settings import CHECKOUT, Settings
 from asknown.settings import settings as process_settings
@@ -61,16 +77,14 @@ def client(role: Role, *, settings: Settings | None = None) -> Client:
 
 def tables() -> list[str]:
     """Return the tables that ClickHouse holds, as `database.table`."""
-    found = [c.topic for c in contracts().values() if c.topic.namespace != BRONZE]
-    return [topic.table for topic in found]
+    return [c.topic.table for c in held()]
 
 
 def create_tables_sql() -> str:
     """Return the text of the first migration: databases and tables of the contracts."""
-    held = [c for c in contracts().values() if c.topic.namespace != BRONZE]
-    databases = sorted({c.topic.namespace for c in held})
+    databases = sorted({c.topic.namespace for c in held()})
     statements = [f"CREATE DATABASE IF NOT EXISTS {name} ENGINE = Atomic" for name in databases]
-    statements += [clickhouse_ddl(c) for c in held]
+    statements += [clickhouse_ddl(c) for c in held()]
     return (
         "-- Rendered from the contracts: python -m asknown.storage.clickhouse\n"
         + "".join(f"{statement}{_SEPARATOR}\n" for statement in statements).rstrip()
@@ -118,7 +132,9 @@ def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
 def migrate(config: Settings | None = None, folder: Path = MIGRATIONS) -> list[str]:
     """Apply the migrations that have not been applied yet and return their names.
 
-    Raises `AsknownError` ASKNOWN-CLICKHOUSE-003 when an applied migration was changed since.
+    Tables of an older contract are brought to today's: one line per change is returned too.
+    Raises `AsknownError` ASKNOWN-CLICKHOUSE-003 when an applied migration was changed since, and
+    ASKNOWN-CLICKHOUSE-004 for a column that cannot become what its contract says.
     A statement that fails leaves its migration unrecorded: it is run again, so every statement
     has to bear repetition (IF NOT EXISTS).
     """
@@ -134,9 +150,12 @@ def migrate(config: Settings | None = None, folder: Path = MIGRATIONS) -> list[s
         applied = {str(name): str(checksum) for name, checksum in rows}
         done = []
         for migration in wanted:
-            if migration.name in applied:
-                _require_unchanged(migration, applied[migration.name])
+            if migration.name == FIRST:
+                done += _evolve(connection)
+            if applied.get(migration.name) == migration.checksum:
                 continue
+            if migration.name in applied and migration.name != FIRST:
+                raise _changed(migration)
             for statement in migration.statements:
                 connection.command(statement)
             row = [[migration.name, migration.checksum]]
@@ -145,15 +164,76 @@ def migrate(config: Settings | None = None, folder: Path = MIGRATIONS) -> list[s
         return done
 
 
-def _require_unchanged(migration: Migration, checksum: str) -> None:
-    if migration.checksum != checksum:
-        raise AsknownError(
-            "ASKNOWN-CLICKHOUSE-003",
-            f"expected {migration.name} as it was applied, found another text.",
-            where=f"sql/clickhouse/{migration.name}",
-            hint="restore the file and write the change as a new migration; or start from empty"
-            " data with `asknown down --purge`.",
-        )
+def held() -> list[Contract]:
+    """Return the contracts whose tables ClickHouse holds."""
+    return [c for c in contracts().values() if c.topic.namespace != BRONZE]
+
+
+def differences(c: Contract, connection: Client) -> list[Change] | None:
+    """Return how a topic's table differs from its contract; None when there is no table."""
+    database, _, table = c.topic.table.partition(".")
+    rows = connection.query(
+        "SELECT name, type, comment FROM system.columns WHERE database = {database:String}"
+        " AND table = {table:String} AND default_kind != 'MATERIALIZED' ORDER BY position",
+        parameters={"database": database, "table": table},
+    ).result_rows
+    if not rows:
+        return None
+    found = [clickhouse_column(str(name), str(kind), str(doc)) for name, kind, doc in rows]
+    return compare(found, wanted_clickhouse(c))
+
+
+def _evolve(connection: Client) -> list[str]:
+    """Bring every existing table to its contract; nothing is dropped.
+
+    Safe beside a loader of the old contract: a column that a block does not have is NULL.
+    """
+    done: list[str] = []
+    for c in held():
+        changes = differences(c, connection) or []
+        wanted = [change for change in changes if change.possible]
+        for change in changes:
+            if change.step in (Step.RETYPED, Step.REQUIRED):
+                raise _impossible(c, change)
+        if wanted:
+            commands = ", ".join(_command(c, change) for change in wanted)
+            connection.command(f"ALTER TABLE {c.topic.table} {commands}")
+            done += [described(change, c.topic.table) for change in wanted]
+    return done
+
+
+def _command(c: Contract, change: Change) -> str:
+    fields = store_fields(c)
+    position = next(n for n, f in enumerate(fields) if f.name == change.name)
+    f = fields[position]
+    if change.step is Step.DOCUMENTED:
+        return f"COMMENT COLUMN {quote(f.name)} '{escaped(f.doc)}'"
+    if change.step is not Step.ADDED:
+        return f"MODIFY COLUMN {quote(f.name)} {clickhouse_type(f)}"
+    place = f"AFTER {quote(fields[position - 1].name)}" if position else "FIRST"
+    return (
+        f"ADD COLUMN IF NOT EXISTS {quote(f.name)} {clickhouse_type(f)}"
+        f" COMMENT '{escaped(f.doc)}' {place}"
+    )
+
+
+def _impossible(c: Contract, change: Change) -> AsknownError:
+    return AsknownError(
+        "ASKNOWN-CLICKHOUSE-004",
+        f"expected column {change.name} to be {change.wanted}, found {change.found}.",
+        where=c.topic.table,
+        hint="give the contract's field another name; `asknown schema diff` shows all.",
+    )
+
+
+def _changed(migration: Migration) -> AsknownError:
+    return AsknownError(
+        "ASKNOWN-CLICKHOUSE-003",
+        f"expected {migration.name} as it was applied, found another text.",
+        where=f"sql/clickhouse/{migration.name}",
+        hint="restore the file and write the change as a new migration; or start from empty"
+        " data with `asknown down --purge`.",
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NamespaceAlreadyExistsError,
+    NoSuchTableError,
+)
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
-from pyiceberg.transforms import DayTransform, Transform, YearTransform
+from pyiceberg.transforms import (
+    DayTransform,
+    IdentityTransform,
+    MonthTransform,
+    Transform,
+    YearTransform,
+)
 from sqlalchemy.exc import OperationalError
 
 from asknown.contracts.catalog import Contract, contracts
-from asknown.contracts.render import BRONZE, iceberg_schema
-from asknown.errors import UnreachableError
+from asknown.contracts.evolution import (
+    Change,
+    Step,
+    compare,
+    described,
+    iceberg_columns,
+    wanted_iceberg,
+)
+from asknown.contracts.render import iceberg_schema
+from asknown.contracts.tables import LakeTable, lake_tables
+from asknown.errors import AsknownError, UnreachableError
 from asknown.settings import Settings, settings
+from asknown.storage.lake_layout import (
+    PARTITION_IDS_FROM,
+    partition_spec,
+    properties,
+    settle,
+    sort_columns,
+    sort_order,
+)
 
 CATALOG = "asknown"  # one name for PyIceberg, Flink and Trino: the catalog's rows carry it
-PARTITION_IDS_FROM = 1000
+COMMIT_ATTEMPTS = 20  # the lake job commits every few seconds, so another writer first is no rarity
+COMMIT_PAUSE_S = 0.25
 
-PROPERTIES = {
-    "format-version": "2",
-    "write.format.default": "parquet",
-    "write.parquet.compression-codec": "zstd",
-    "write.distribution-mode": "none",
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "50",
-    "commit.retry.num-retries": "10",
+_CUTS: Mapping[str, Transform[Any, Any]] = {
+    "identity": IdentityTransform(),
+    "day": DayTransform(),
+    "month": MonthTransform(),
+    "year": YearTransform(),
 }
 
 
@@ -58,20 +86,6 @@ def _catalog(uri: str, warehouse: str) -> Catalog:
     )
 
 
-def partition_spec(c: Contract, schema: Schema) -> PartitionSpec:
-    """Return how a topic's table is cut.
-
-    Bronze by the day it was read, the others by the day it happened. A source's own bars span
-    decades with a row a day: by day, one commit would open thousands of files, so by year.
-    """
-    column = "kafka_time" if c.topic.namespace == BRONZE else "event_time"
-    by_year = c.topic.name == "normalized.bar"
-    transform: Transform[int, int] = YearTransform() if by_year else DayTransform()
-    name = f"{column}_{'year' if by_year else 'day'}"
-    source = schema.find_field(column).field_id
-    return PartitionSpec(PartitionField(source, PARTITION_IDS_FROM, transform, name))
-
-
 def ensure_tables(config: Settings | None = None) -> list[str]:
     """Create every namespace and table of the contracts and add columns that are missing.
 
@@ -79,7 +93,9 @@ def ensure_tables(config: Settings | None = None) -> list[str]:
     """
     catalog = lake(config)
     changes: list[str] = []
-    for namespace in sorted({c.topic.namespace for c in contracts().values()}):
+    tables = lake_tables().values()
+    namespaces = {c.topic.namespace for c in contracts().values()} | {t.namespace for t in tables}
+    for namespace in sorted(namespaces):
         try:
             catalog.create_namespace(namespace)
             changes.append(f"created namespace {namespace}")
@@ -87,36 +103,143 @@ def ensure_tables(config: Settings | None = None) -> list[str]:
             pass
     for c in contracts().values():
         changes += _ensure_table(catalog, c)
+    for table in tables:
+        changes += _ensure_computed(catalog, table)
     return changes
 
 
-def _ensure_table(catalog: Catalog, c: Contract) -> list[str]:
-    wanted = iceberg_schema(c)
+def _ensure_computed(catalog: Catalog, t: LakeTable) -> list[str]:
+    """Create a table that no topic feeds, or add the columns that it misses."""
+    wanted = t.iceberg_schema()
     try:
-        table = catalog.load_table(c.topic.table)
+        table = catalog.load_table(t.name)
     except NoSuchTableError:
-        spec = partition_spec(c, wanted)
-        catalog.create_table(c.topic.table, wanted, partition_spec=spec, properties=PROPERTIES)
+        catalog.create_table(
+            t.name,
+            wanted,
+            partition_spec=_cut(t, wanted),
+            sort_order=sort_order(wanted, t.sort_by),
+            properties=properties(wanted),
+        )
+        return [f"created table {t.name}"]
+    missing = [f for f in wanted.fields if f.name not in table.schema().column_names]
+    if missing:
+        with table.update_schema() as update:
+            for f in missing:
+                update.add_column(f.name, f.field_type, f.doc, required=False)
+    added = [f"added column {f.name} to {t.name}" for f in missing]
+    return added + _settle(catalog, t.name, t.sort_by)
+
+
+def _cut(t: LakeTable, schema: Schema) -> PartitionSpec:
+    fields = []
+    for number, (column, kind) in enumerate(t.partition_by):
+        name = column if kind == "identity" else f"{column}_{kind}"
+        source = schema.find_field(column).field_id
+        fields.append(PartitionField(source, PARTITION_IDS_FROM + number, _CUTS[kind], name))
+    return PartitionSpec(*fields)
+
+
+def _ensure_table(catalog: Catalog, c: Contract) -> list[str]:
+    try:
+        catalog.load_table(c.topic.table)
+    except NoSuchTableError:
+        wanted = iceberg_schema(c)
+        catalog.create_table(
+            c.topic.table,
+            wanted,
+            partition_spec=partition_spec(c, wanted),
+            sort_order=sort_order(wanted, sort_columns(c)),
+            properties=properties(wanted),
+        )
         return [f"created table {c.topic.table}"]
-    return _evolve(table, wanted, c.topic.table)
+    return evolve(catalog, c) + _settle(catalog, c.topic.table, sort_columns(c))
 
 
-def _evolve(table: Table, wanted: Schema, name: str) -> list[str]:
-    known = {f.name for f in table.schema().fields}
-    missing = [f for f in wanted.fields if f.name not in known]
-    if not missing:
-        return []
+def _settle(catalog: Catalog, name: str, columns: Sequence[str]) -> list[str]:
+    """Bring a table's properties and order up to date; when others are first, it is tried again."""
+    for _ in range(COMMIT_ATTEMPTS):
+        try:
+            return settle(catalog.load_table(name), columns)
+        except CommitFailedException:
+            time.sleep(COMMIT_PAUSE_S)
+    raise AsknownError(
+        "ASKNOWN-LAKE-004",
+        f"expected to commit properties within {COMMIT_ATTEMPTS} attempts, found another writer"
+        " first each time.",
+        where=name,
+        hint="run `asknown up` again.",
+    )
+
+
+def differences(c: Contract, config: Settings | None = None) -> list[Change] | None:
+    """Return how a topic's table differs from its contract; None when there is no table."""
+    try:
+        table = lake(config).load_table(c.topic.table)
+    except NoSuchTableError:
+        return None
+    return compare(iceberg_columns(table.schema()), wanted_iceberg(c))
+
+
+def evolve(catalog: Catalog, c: Contract) -> list[str]:
+    """Bring a topic's table to its contract and return one line per change; nothing is dropped.
+
+    Safe beside jobs that write: a file of the old columns stays readable, and whoever commits
+    second begins again with what the first one left.
+    Raises `AsknownError` ASKNOWN-LAKE-002 for a column that cannot become what is wanted.
+    """
+    for attempt in range(COMMIT_ATTEMPTS):
+        if attempt:
+            time.sleep(COMMIT_PAUSE_S)
+        table = catalog.load_table(c.topic.table)
+        changes = compare(iceberg_columns(table.schema()), wanted_iceberg(c))
+        _require_possible(c, changes)
+        changes = [change for change in changes if change.possible]
+        if not changes:
+            return []
+        try:
+            _apply(table, iceberg_schema(c), changes)
+        except CommitFailedException:
+            continue
+        return [described(change, c.topic.table) for change in changes]
+    raise AsknownError(
+        "ASKNOWN-LAKE-003",
+        f"expected to commit new columns within {COMMIT_ATTEMPTS} attempts, found another writer"
+        " first each time.",
+        where=c.topic.table,
+        hint="run `asknown schema migrate` again.",
+    )
+
+
+def _apply(table: Table, wanted: Schema, changes: Sequence[Change]) -> None:
     order = [f.name for f in wanted.fields]
     with table.update_schema() as update:
-        for f in missing:
-            # Optional whatever the contract says: rows written before have no value.
-            update.add_column(f.name, f.field_type, f.doc, required=False)
-            position = order.index(f.name)
-            if position:
-                update.move_after(f.name, order[position - 1])
+        for change in changes:
+            f = wanted.find_field(change.name)
+            if change.step is Step.WIDENED:
+                update.update_column(f.name, f.field_type)
+            elif change.step is Step.OPTIONAL:
+                update.update_column(f.name, required=False)
+            elif change.step is Step.DOCUMENTED:
+                update.update_column(f.name, doc=f.doc)
             else:
-                update.move_first(f.name)
-    return [f"added column {f.name} to table {name}" for f in missing]
+                update.add_column(f.name, f.field_type, f.doc, required=False)
+                position = order.index(f.name)
+                if position:
+                    update.move_after(f.name, order[position - 1])
+                else:
+                    update.move_first(f.name)
+
+
+def _require_possible(c: Contract, changes: Sequence[Change]) -> None:
+    for change in changes:
+        if change.step in (Step.RETYPED, Step.REQUIRED):
+            raise AsknownError(
+                "ASKNOWN-LAKE-002",
+                f"expected column {change.name} to be {change.wanted}, found {change.found}.",
+                where=c.topic.table,
+                hint="give the contract's field another name; `asknown schema diff` shows all.",
+            )
 
 
 def count(table: str, config: Settings | None = None) -> int:

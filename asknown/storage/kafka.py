@@ -163,6 +163,51 @@ class TopicReader:
         """Close the connection."""
         self._consumer.close()
 
+    def last(self, count: int) -> set[Place]:
+        """Read next the last `count` records of each partition; return those that have more."""
+        more = set()
+        for place in self._places():
+            at = TopicPartition(*place)
+            low, high = self._consumer.get_watermark_offsets(at, REQUEST_TIMEOUT_S)
+            self._positions[place] = max(low, high - count)
+            if high - count > low:
+                more.add(place)
+        return more
+
+    def begin(self, since_ms: int | None = None, at_most: int | None = None) -> dict[Place, int]:
+        """Read next what the broker has, or took in from a time on; return where that begins.
+
+        `at_most` is how many offsets before its present end are read of a partition. Raises
+        `UnreachableError` ASKNOWN-KAFKA-001 when the broker does not answer.
+        """
+        try:
+            places = self._places()
+            low_high = {
+                place: self._consumer.get_watermark_offsets(
+                    TopicPartition(*place), REQUEST_TIMEOUT_S
+                )
+                for place in places
+            }
+            found = {
+                place: low if at_most is None else max(low, high - at_most)
+                for place, (low, high) in low_high.items()
+            }
+            if since_ms is not None:
+                asked = [TopicPartition(*place, since_ms) for place in places]
+                for at in self._consumer.offsets_for_times(asked, REQUEST_TIMEOUT_S):
+                    place = (at.topic, at.partition)
+                    # Nothing is that young: what comes next counts.
+                    found[place] = at.offset if at.offset >= 0 else low_high[place][1]
+        except KafkaException as error:
+            raise _unreachable(self._config, error) from error
+        self._positions.update(found)
+        return found
+
+    @property
+    def positions(self) -> dict[Place, int]:
+        """Return the next offset of each partition of which something was read."""
+        return dict(self._positions)
+
     def drain(self, take: Callable[[Message], None], *, timeout_s: float = DRAIN_TIMEOUT_S) -> None:
         """Pass every new record to `take`, up to the ends as they are when they are reached.
 
@@ -183,6 +228,12 @@ class TopicReader:
 
     def _assign(self) -> None:
         """Start all partitions again behind what was read; this also asks for their ends anew."""
+        self._open = self._places()
+        self._consumer.assign(
+            [TopicPartition(*place, self._positions.get(place, 0)) for place in self._open]
+        )
+
+    def _places(self) -> set[Place]:
         known = self._consumer.list_topics(timeout=REQUEST_TIMEOUT_S).topics
         missing = [topic for topic in self._topics if topic not in known]
         if missing:
@@ -192,10 +243,7 @@ class TopicReader:
                 where=self._config.bootstrap_servers,
                 hint="`asknown up` creates the topics.",
             )
-        self._open = {(topic, p) for topic in self._topics for p in known[topic].partitions}
-        self._consumer.assign(
-            [TopicPartition(*place, self._positions.get(place, 0)) for place in self._open]
-        )
+        return {(topic, p) for topic in self._topics for p in known[topic].partitions}
 
     def _see(self, message: Message, take: Callable[[Message], None]) -> None:
         error = message.error()

@@ -19,14 +19,17 @@ from asknown.quality.ledger import Ledger, all_closed
 from asknown.settings import Settings, settings
 from asknown.storage import clickhouse, iceberg
 from asknown.storage.kafka import TopicReader, is_heartbeat
+from asknown.storage.ledger_lake import DATASETS
+from asknown.storage.ledger_places import healed_lane
 
-DATASETS = ("trade", "quote", "bar")
 LANE_TOPICS = {
     "duplicate": "duplicate.event",
     "late": "late.event",
     "quarantined": "quarantine.event",
 }
-_LANES = frozenset(LANE_TOPICS.values())
+# Markers: what they name is in quarantine no more; is late no more; stays in quarantine for good.
+REPLAYED, HEALED, DISCARDED = "replayed.event", "healed.event", "discarded.event"
+_NAMING = frozenset({*LANE_TOPICS.values(), REPLAYED, HEALED, DISCARDED})
 RAW = "raw."
 COMPACTED = "compact"
 
@@ -36,7 +39,8 @@ class StoreCount:
     """How many records of one topic each store holds; None where a store does not keep it.
 
     `clickhouse_rows` counts without FINAL: above `clickhouse`, a record was loaded twice.
-    A compacted topic forgets in Kafka what the stores keep, so it is shown and not compared.
+    A compacted topic forgets in Kafka what the stores keep, so it is shown and not compared. Of a
+    topic with a key ClickHouse keeps the last row of each, so only Kafka and the lake are compared.
     """
 
     topic: str
@@ -46,11 +50,13 @@ class StoreCount:
     clickhouse: int | None
     clickhouse_rows: int | None
     compared: bool
+    keyed: bool = False
 
     @property
     def equal(self) -> bool:
         """Tell whether every store that keeps the topic holds the same number."""
-        counts = {self.kafka, self.iceberg, self.clickhouse, self.clickhouse_rows} - {None}
+        served = () if self.keyed else (self.clickhouse, self.clickhouse_rows)
+        counts = {self.kafka, self.iceberg, *served} - {None}
         return not self.compared or len(counts) == 1
 
 
@@ -60,7 +66,10 @@ class Reading:
 
     ledgers: dict[str, Ledger]
     stores: tuple[StoreCount, ...]
-    reasons: dict[str, int]  # quarantined records by reason code
+    reasons: dict[str, int]  # records still in quarantine, by reason code
+    replayed: int = 0  # records brought back from it
+    healed: int = 0  # late records that were put in their places
+    discarded: int = 0  # of those in quarantine: left there for good by a person
 
     @property
     def total(self) -> Ledger:
@@ -90,16 +99,13 @@ class Reading:
             "difference": total.difference,
             "stores_equal": self.stores_equal,
             "topics": [
-                {
-                    "topic": topic,
-                    **vars(ledger),
-                    "difference": ledger.difference,
-                    "closed": ledger.closed,
-                }
-                for topic, ledger in self.ledgers.items()
+                {"topic": topic, **ledger.document()} for topic, ledger in self.ledgers.items()
             ],
             "stores": [{**vars(row), "equal": row.equal} for row in self.stores],
             "reasons": self.reasons,
+            "replayed": self.replayed,
+            "healed": self.healed,
+            "discarded": self.discarded,
         }
 
 
@@ -116,6 +122,12 @@ class Collector:
         self._records: Counter[str] = Counter()  # by topic
         self._origins: Counter[tuple[str, str]] = Counter()  # by lane topic and raw topic
         self._reasons: Counter[str] = Counter()
+        # By the hash of their coordinates: records set aside, and what markers say of them.
+        self._aside: set[int] = set()
+        self._late: set[int] = set()
+        self._back: dict[int, tuple[str, str]] = {}
+        self._healed: dict[int, tuple[str, str]] = {}
+        self._discarded: set[int] = set()
 
     def __enter__(self) -> Self:
         """Return the collector itself."""
@@ -137,11 +149,25 @@ class Collector:
             return
         topic: Any = message.topic()
         self._records[topic] += 1
-        if topic in _LANES:
-            payload = self._codec.decode(message.value())["payload"]
-            self._origins[topic, payload["topic"]] += 1
-            if topic == LANE_TOPICS["quarantined"]:
-                self._reasons[payload["reason"]] += 1
+        if topic in _NAMING:
+            self._note(topic, self._codec.decode(message.value())["payload"])
+
+    def _note(self, topic: str, payload: dict[str, Any]) -> None:
+        """Keep what a lane or a marker says of a record."""
+        origin = payload["topic"]
+        place = hash((origin, payload["partition"], payload["offset"]))
+        self._origins[topic, origin] += 1
+        if topic == LANE_TOPICS["quarantined"]:
+            self._reasons[payload["reason"]] += 1
+            self._aside.add(place)
+        elif topic == LANE_TOPICS["late"]:
+            self._late.add(place)
+        elif topic == REPLAYED:
+            self._back[place] = (origin, payload["reason"])
+        elif topic == HEALED:
+            self._healed[place] = (origin, payload["outcome"])
+        elif topic == DISCARDED:
+            self._discarded.add(place)
 
     def read(self) -> Reading:
         """Count everything now.
@@ -151,13 +177,31 @@ class Collector:
         """
         self._rest.drain(self._take)
         self._raw.drain(self._take)
-        ledgers = {f"{RAW}{dataset}": self._ledger(dataset) for dataset in DATASETS}
-        return Reading(ledgers, self._stores(), dict(self._reasons.most_common()))
+        # A marker outlives the record that it names: Kafka forgets that one in time.
+        back = {place: found for place, found in self._back.items() if place in self._aside}
+        healed = [
+            (origin, outcome)
+            for place, (origin, outcome) in self._healed.items()
+            if place in self._late and origin.startswith(RAW)
+        ]
+        moved: Counter[tuple[str, str]] = Counter()
+        moved.subtract((origin, "quarantined") for origin, _ in back.values())
+        moved.subtract((origin, "late") for origin, _ in healed)
+        moved.update((origin, healed_lane(outcome)) for origin, outcome in healed)
+        ledgers = {f"{RAW}{name}": self._ledger(f"{RAW}{name}", moved) for name in DATASETS}
+        left = self._reasons - Counter(reason for _, reason in back.values())
+        left += Counter(o for _, o in healed if healed_lane(o) == "quarantined")
+        discarded = len((self._discarded & self._aside) - back.keys())
+        return Reading(
+            ledgers, self._stores(), dict(left.most_common()), len(back), len(healed), discarded
+        )
 
-    def _ledger(self, dataset: str) -> Ledger:
-        raw = f"{RAW}{dataset}"
-        lanes = {lane: self._origins[topic, raw] for lane, topic in LANE_TOPICS.items()}
-        normalized = self._records[f"normalized.{dataset}"]
+    def _ledger(self, raw: str, moved: Counter[tuple[str, str]]) -> Ledger:
+        lanes = {
+            lane: self._origins[topic, raw] + moved[raw, lane]
+            for lane, topic in LANE_TOPICS.items()
+        }
+        normalized = self._records[f"normalized.{raw.removeprefix(RAW)}"]
         return Ledger(raw=self._records[raw], normalized=normalized, **lanes)
 
     def _stores(self) -> tuple[StoreCount, ...]:
@@ -175,6 +219,7 @@ class Collector:
                     clickhouse_rows=stored,
                     compared=c.topic.cleanup != COMPACTED
                     and not iceberg.recomputed(c.topic.table, self._config),
+                    keyed=bool(c.topic.key),
                 )
             )
         return tuple(rows)

@@ -3,7 +3,8 @@
 1. A block is one offset range of one Kafka partition. Tables are partitioned by kafka_partition,
    so a block becomes one part, and ClickHouse writes a part whole or not at all.
 2. Where to go on is read from the tables: max(kafka_offset) + 1 of each partition. Nothing is
-   committed to Kafka, so there is no second truth that could disagree.
+   committed to Kafka, so there is no second truth that could disagree. Whoever takes rows out of a
+   table keeps that offset first (`loaded_offsets`).
 3. A block whose insert failed, or whose answer was lost, is sent again unchanged with the same
    deduplication token until it is acknowledged.
 4. After a start, inserts that a killed loader left running are waited for before the offsets are
@@ -18,7 +19,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 import structlog
@@ -31,9 +32,10 @@ from asknown.contracts.registry import AvroCodec, RegistryClient
 from asknown.contracts.render import BRONZE
 from asknown.errors import AsknownError
 from asknown.settings import Settings, settings
-from asknown.storage import clickhouse
+from asknown.storage import clickhouse, loaded_offsets
 from asknown.storage.blocks import Block, BlockBuilder
 from asknown.storage.kafka import is_heartbeat
+from asknown.storage.ledger_live import LiveLedger
 
 BLOCK_ROWS = 100_000
 BLOCK_BYTES = 64 * 1024 * 1024
@@ -141,6 +143,7 @@ class Loader:
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._connection: Client
         self._consumer: Consumer
+        self._ledger: LiveLedger | None = None
 
     def run(self) -> None:
         """Load until asked to stop; failures of the servers are waited out."""
@@ -149,6 +152,7 @@ class Loader:
         if connection is None or consumer is None:
             return
         self._connection, self._consumer = connection, consumer
+        counting = self._keep_ledger()
         log.info("loading", partitions=len(self._lanes))
         measured = 0.0
         try:
@@ -165,7 +169,21 @@ class Loader:
             consumer.close()
             connection.close()
             self._registry.close()
+            if counting is not None:
+                counting.join(KAFKA_TIMEOUT_S)
         log.info("stopped")
+
+    def _keep_ledger(self) -> Thread | None:
+        """Begin the ledger of the metrics; rows are loaded also when that does not work."""
+        ledger = LiveLedger(self._config)
+        try:
+            ledger.begin(self._connection)
+        except Exception as error:
+            log.warning("no ledger is kept", error=str(error))
+            ledger.close()
+            return None
+        self._ledger = ledger
+        return ledger.start(self._stop)
 
     def _insist(self, what: str, attempt: Callable[[], T]) -> T | None:
         """Repeat an attempt until it succeeds; None when asked to stop meanwhile."""
@@ -225,10 +243,7 @@ class Loader:
     def _loaded(self, table: str) -> dict[int, int]:
         """Return the highest loaded offset of each Kafka partition of a table."""
         with clickhouse.client("writer", settings=self._config) as connection:
-            rows = connection.query(
-                f"SELECT kafka_partition, max(kafka_offset) FROM {table} GROUP BY kafka_partition"  # noqa: S608  # a name of topics.yaml
-            ).result_rows
-        return {int(partition): int(offset) for partition, offset in rows}
+            return loaded_offsets.loaded(connection, table)
 
     def _take(self, messages: list[Message]) -> None:
         now = time.monotonic()
@@ -273,6 +288,8 @@ class Loader:
             return
         if lane.pause:
             self._consumer.resume([place])
+        if lane.block is not None and self._ledger is not None:
+            self._ledger.loaded(lane.topic, lane.block.rows)
         lane.done()
 
     def _measure_lag(self) -> None:
@@ -294,7 +311,7 @@ def _require_reachable(consumer: Consumer, topic: str, partition: int, begin: in
             f"expected offset {begin} or the end of the topic behind it, found end {high}:"
             " the topic was made anew, the table was not.",
             where=f"{topic}[{partition}]",
-            hint="truncate the table, or restore the topic.",
+            hint="empty the table and its rows of ops.loaded_offset, or restore the topic.",
         )
     if 0 < begin < low:
         log.error("records expired before they were loaded", topic=topic, partition=partition)

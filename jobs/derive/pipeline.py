@@ -1,8 +1,9 @@
-"""Derive bars from normalized trades and quotes.
+"""Derive bars from normalized trades and quotes, and measure the quality of all market data.
 
 1. Take each event's price, with a key that sorts as (event_time, sequence).
 2. Cut bars of one second; from them, bars of one minute.
-3. Set rows behind the watermark aside; a backfill puts them into their bars.
+3. Measure each minute of each source.
+4. Set rows behind the watermark aside; a backfill puts them into their bars.
 
 Assumes: input is resolved and without copies. State: the open windows, until the watermark passes
 their end.
@@ -13,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from asknown.contracts.catalog import HEARTBEAT
-from jobs.normalize.pipeline import unread
+from jobs.derive import quality
+from jobs.normalize.lanes import unread
 from jobs.runtime.tables import NEVER_LATE, Tables
 
 # For each dataset: the kinds of price it has, where each comes from, and its size.
@@ -48,7 +50,10 @@ def build(tables: Tables) -> dict[str, str]:
             f"minute_bar_{dataset}", "derive/minute_bar.sql", second_bar=relabelled
         )
         bars += [_bar(tables, dataset, "1", seconds), _bar(tables, dataset, "60", minutes)]
-    outputs = {"analytics.bar": tables.union("analytics_bar", bars)}
+    outputs = {
+        "analytics.bar": tables.union("analytics_bar", bars),
+        quality.OUTPUT: quality.build(tables),
+    }
     if tables.late != NEVER_LATE:
         overdue = f"source <> '{HEARTBEAT}' AND {tables.late}"
         late = [

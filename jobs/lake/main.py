@@ -17,8 +17,7 @@ def main() -> None:
     sources = {topic: kafka.source_table(env, run, topic) for topic in contracts()}
     statements = env.create_statement_set()
     for topic, rows in pipeline.build(Tables(env, sources)).items():
-        table = lakehouse.table_path(contract(topic))
-        statements.add_insert_sql(f"INSERT INTO {table} {rows}")
+        statements.add_insert_sql(lakehouse.append_rows(contract(topic), rows))
     statements.execute()
 
 

@@ -20,11 +20,11 @@ def main() -> None:
     topics = [f"raw.{dataset}" for dataset in run.datasets]
     sources = {
         topic: kafka.source_table(env, run, topic, without=pipeline.UNREAD)
-        for topic in [*topics, *pipeline.REFERENCE, pipeline.CHANGES]
+        for topic in [*topics, pipeline.CHANGES]
     }
     session_sql = sessions.render({v: sessions.open_days(v, FIRST) for v in VENUES})
     tables = Tables(env, sources, late=BEHIND_WATERMARK)
-    sinks.write_to_kafka(env, run, pipeline.build(tables, session_sql))
+    sinks.write_to_kafka(env, run, pipeline.build(tables, session_sql, rules=run.rules))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pyflink.common import Configuration
-from pyflink.table import EnvironmentSettings, TableEnvironment
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import StreamTableEnvironment, TableEnvironment
 
 from jobs.runtime.run import RunConfig
 
@@ -24,6 +25,7 @@ _STREAM = {
     "pipeline.generic-types": "false",
 }
 FUNCTIONS = {
+    "KEY_HISTORY": "asknown.flink.KeyHistory",
     "REPEATED_OFFSETS": "asknown.flink.RepeatedOffsets",
     "SESSION_DATE": "asknown.flink.SessionDate",
     "SESSION_PHASE": "asknown.flink.SessionPhase",
@@ -50,6 +52,9 @@ def bounded(name: str, parallelism: int, **extra: str) -> TableEnvironment:
         {
             **_PLANNER,
             "execution.runtime-mode": "BATCH",
+            # A batch keeps the state of one key at a time; a Python bundle that reaches into the
+            # next key finds the state of the one before gone.
+            "python.fn-execution.bundle.size": "1",
             "pipeline.name": name,
             "parallelism.default": str(parallelism),
             **extra,
@@ -61,8 +66,9 @@ def _environment(options: dict[str, str]) -> TableEnvironment:
     configuration = Configuration()
     for key, value in options.items():
         configuration.set_string(key, value)
-    env = TableEnvironment.create(
-        EnvironmentSettings.new_instance().with_configuration(configuration).build()
+    # One kind of environment for every job: tables, and operators where SQL cannot express them.
+    env = StreamTableEnvironment.create(
+        StreamExecutionEnvironment.get_execution_environment(configuration)
     )
     register_functions(env)
     return env

@@ -10,8 +10,13 @@ from asknown.contracts.catalog import DERIVED_MAX_BYTES, HEARTBEAT, Contract, co
 from asknown.contracts.render import flink_type, quote
 from jobs.runtime.run import RunConfig
 
-# A record that claims to lie further ahead of its own ingestion must not drag the watermark.
+# A record that claims to lie further ahead of its own ingestion, or of the broker that took it,
+# must not drag the watermark. In a replay the broker is years ahead and holds nothing back.
 _FUTURE = "INTERVAL '5' MINUTE"
+_REACHED = (
+    f"event_time <= ingest_time + {_FUTURE} AND "
+    f"(kafka_time IS NULL OR event_time <= CAST(kafka_time AS TIMESTAMP(3)) + {_FUTURE})"
+)
 _COORDINATES = (
     "`kafka_partition` INT METADATA FROM 'partition' VIRTUAL, "
     "`kafka_offset` BIGINT METADATA FROM 'offset' VIRTUAL, "
@@ -37,16 +42,36 @@ def source_table(
     return name
 
 
+def timeless_table(env: TableEnvironment, run: RunConfig, topic: str) -> str:
+    """Declare the topic as a table whose rows say nothing about time, and return its name.
+
+    For what comes back to a job from behind it: waiting for its time would be waiting for itself.
+    So its watermark lies beyond every time, and before its first row it counts as idle.
+    """
+    c = contract(topic)
+    name = topic.replace(".", "_")
+    options = _source_options(run, c) | {"scan.watermark.idle-timeout": "1 s"}
+    env.execute_sql(
+        f"CREATE TEMPORARY TABLE `{name}` ({columns(c)}, "
+        f"`message_bytes` BYTES, `decode_error` STRING, {_COORDINATES}, "
+        f"WATERMARK FOR event_time AS CAST(TIMESTAMP '2199-12-31 00:00:00' AS TIMESTAMP(3))) "
+        f"WITH ({_options(options)})"
+    )
+    return name
+
+
 def sink_table(env: TableEnvironment, run: RunConfig, topic: str) -> str:
-    """Declare the topic as an exactly-once sink, keyed by entity_id, and return its name."""
+    """Declare the topic as an exactly-once sink and return its name."""
     c = contract(topic)
     name = f"{topic.replace('.', '_')}_sink"
+    # A compacted topic keeps the last record of a key; its event_id names what is replaced.
+    compacted = c.topic.cleanup == "compact"
     options = {
         "connector": "kafka",
         "topic": topic,
         "properties.bootstrap.servers": run.settings.bootstrap_servers,
         "key.format": "raw",
-        "key.fields": "entity_id",
+        "key.fields": "event_id" if compacted else "entity_id",
         **_value_format(run, c),
         "sink.delivery-guarantee": "exactly-once",
         # The default makes a new transactional id for each subtask and checkpoint.
@@ -61,6 +86,8 @@ def sink_table(env: TableEnvironment, run: RunConfig, topic: str) -> str:
         "properties.max.request.size": str(DERIVED_MAX_BYTES),
         "properties.buffer.memory": str(2 * DERIVED_MAX_BYTES),
     }
+    if compacted:
+        options["sink.partitioner"] = "asknown.flink.RawKeyPartitioner"
     declared = columns(c)
     env.execute_sql(f"CREATE TEMPORARY TABLE `{name}` ({declared}) WITH ({_options(options)})")
     return name
@@ -74,15 +101,12 @@ def columns(c: Contract, without: Collection[str] = ()) -> str:
 
 def watermark(c: Contract) -> str:
     """Return the WATERMARK clause of the topic's tables."""
-    if c.topic.name == "reference.entity_change":
+    if c.topic.clock == "heartbeats":
         # Change points lie in the future at will; only a heartbeat says that time has passed.
-        expression = f"CASE WHEN source = '{HEARTBEAT}' THEN event_time END"
+        expression = f"CASE WHEN source = '{HEARTBEAT}' AND {_REACHED} THEN event_time END"
     else:
         bound = c.topic.out_of_orderness_ms // 1000
-        expression = (
-            f"CASE WHEN event_time <= ingest_time + {_FUTURE} "
-            f"THEN event_time - INTERVAL '{bound}' SECOND(3) END"
-        )
+        expression = f"CASE WHEN {_REACHED} THEN event_time - INTERVAL '{bound}' SECOND(3) END"
     return f"WATERMARK FOR event_time AS {expression}"
 
 
@@ -98,7 +122,10 @@ def _source_options(run: RunConfig, c: Contract) -> dict[str, str]:
         "scan.topic-partition-discovery.interval": "0",
         **_value_format(run, c),
     }
-    if c.topic.layer == "raw":
+    if c.topic.layer == "reference":
+        # A dead reference job must not hold the market up for ever.
+        options["scan.watermark.idle-timeout"] = f"{run.settings.reference_grace_ms} ms"
+    if c.topic.layer == "raw" and c.topic.clock == "event_time":
         # Partitions of unequal size run apart in event time and the difference is buffered.
         options |= {
             "scan.watermark.alignment.group": c.topic.name,

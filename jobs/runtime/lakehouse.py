@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pyflink.table import TableEnvironment
@@ -13,7 +14,10 @@ from asknown.settings import Settings
 
 CATALOG = "asknown"  # the same name for Flink, PyIceberg and Trino
 COORDINATES = ("kafka_partition", "kafka_offset")
-RECOMPUTED = -1  # coordinates of a row that a backfill wrote: no topic carried it
+# No topic carried a row that a backfill wrote. Its partition says so, its offset how it was made:
+# as it was known then (-1), or by the knowledge of a moment (the moment in UTC milliseconds).
+RECOMPUTED = -1
+FOLDER, RUN = "folder", "run"  # catalog and namespace of tables that belong to one run
 
 
 def use_catalog(env: TableEnvironment, settings: Settings) -> None:
@@ -30,6 +34,27 @@ def use_catalog(env: TableEnvironment, settings: Settings) -> None:
     }
     pairs = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
     env.execute_sql(f"CREATE CATALOG {CATALOG} WITH ({pairs})")
+
+
+def use_folder(env: TableEnvironment, folder: Path) -> None:
+    """Make a folder known to `env` in which tables can be made that belong to this run alone."""
+    env.execute_sql(
+        f"CREATE CATALOG {FOLDER} WITH ('type' = 'iceberg', 'catalog-type' = 'hadoop', "
+        f"'warehouse' = '{folder.as_uri()}')"
+    )
+    env.execute_sql(f"CREATE DATABASE `{FOLDER}`.`{RUN}`")
+
+
+def table_in_folder(env: TableEnvironment, c: Contract) -> str:
+    """Make the table of a topic in the folder and return its name; files of Parquet."""
+    name = f"`{FOLDER}`.`{RUN}`.`{c.topic.name.replace('.', '_')}`"
+    fields = c.envelope + c.payload
+    columns = ", ".join(f"{quote(f.name)} {_stored_type(f)}" for f in fields)
+    env.execute_sql(
+        f"CREATE TABLE {name} ({columns}) WITH ('format-version' = '2', "
+        "'write.parquet.compression-codec' = 'snappy', 'write.distribution-mode' = 'none')"
+    )
+    return name
 
 
 def table_path(c: Contract) -> str:
@@ -52,15 +77,26 @@ def kept(topic: str, table: str) -> str:
         elif f.name == "kafka_time":
             column = "CAST(kafka_time AS TIMESTAMP(3)) AS `kafka_time`"
         columns.append(column)
+    # A heartbeat is known by its key: another record that says it is one has its place in bronze.
     return (
-        f"SELECT {', '.join(columns)} FROM `{table}` WHERE source IS NULL OR source <> 'heartbeat'"
+        f"SELECT {', '.join(columns)} FROM `{table}` WHERE source IS NULL "
+        "OR source <> 'heartbeat' OR entity_id IS NULL OR entity_id NOT LIKE 'heartbeat-%'"
     )
 
 
-def raw_view(env: TableEnvironment, topic: str, window: tuple[str, str]) -> str:
+def append_rows(c: Contract, rows: str) -> str:
+    """Return the INSERT of a SELECT of all store columns into the topic's table.
+
+    Columns are named: a table may have more of them, once a newer contract has been here.
+    """
+    columns = ", ".join(quote(f.name) for f in store_fields(c))
+    return f"INSERT INTO {table_path(c)} ({columns}) {rows}"
+
+
+def raw_view(env: TableEnvironment, topic: str, windows: Sequence[tuple[str, str]]) -> str:
     """Return a view of bronze with the columns a live source has.
 
-    `window` is [from, to) of event time, as SQL timestamps in UTC.
+    Each of `windows` is [from, to) of event time, as SQL timestamps in UTC.
     """
     c = contract(topic)
     name = topic.replace(".", "_")
@@ -68,8 +104,7 @@ def raw_view(env: TableEnvironment, topic: str, window: tuple[str, str]) -> str:
     env.execute_sql(
         f"CREATE TEMPORARY VIEW `{name}` AS SELECT {_columns(fields)}, "
         "raw_bytes AS message_bytes, decode_error, kafka_partition, kafka_offset, kafka_time "
-        f"FROM {table_path(c)} "
-        f"WHERE event_time >= TIMESTAMP '{window[0]}' AND event_time < TIMESTAMP '{window[1]}'"
+        f"FROM {table_path(c)} WHERE {_within(windows)}"
     )
     return name
 
@@ -88,14 +123,55 @@ def changes_view(env: TableEnvironment) -> str:
     return name
 
 
-def overwrite(topic: str, view: str) -> str:
-    """Return the INSERT that replaces, whole and at once, each partition `view` has rows of."""
+def stored_views(env: TableEnvironment, *topics: str) -> dict[str, str]:
+    """Return, by topic, a view of each table with the columns its rows had in the stream."""
+    views = {}
+    for topic in topics:
+        c = contract(topic)
+        name = views[topic] = topic.replace(".", "_")
+        env.execute_sql(
+            f"CREATE TEMPORARY VIEW `{name}` AS SELECT {_columns(c.envelope + c.payload)}, "
+            f"{', '.join(COORDINATES)} FROM {table_path(c)}"
+        )
+    return views
+
+
+def published_view(env: TableEnvironment, topic: str, windows: Sequence[tuple[str, str]]) -> str:
+    """Return a view of what a topic's table holds in windows of event time."""
     c = contract(topic)
+    name = f"published_{topic.replace('.', '_')}"
+    env.execute_sql(
+        f"CREATE TEMPORARY VIEW `{name}` AS SELECT {_columns(c.envelope + c.payload)} "
+        f"FROM {table_path(c)} WHERE {_within(windows)}"
+    )
+    return name
+
+
+def overwrite(topic: str, view: str, known_at: int | None = None) -> str:
+    """Return the INSERT that replaces, whole and at once, each partition `view` has rows of.
+
+    `known_at` is the moment, in UTC milliseconds, by whose knowledge the rows were made; None is
+    the knowledge that each row's own moment had.
+    """
+    c = contract(topic)
+    made = (RECOMPUTED, RECOMPUTED if known_at is None else known_at)
+    written = dict(zip(COORDINATES, made, strict=True))
     columns = [
-        f"CAST({RECOMPUTED} AS {flink_type(f.type)})" if f.name in COORDINATES else quote(f.name)
+        f"CAST({written[f.name]} AS {flink_type(f.type)})" if f.name in written else quote(f.name)
         for f in store_fields(c)
     ]
     return f"INSERT OVERWRITE {table_path(c)} SELECT {', '.join(columns)} FROM `{view}`"
+
+
+def _within(windows: Sequence[tuple[str, str]]) -> str:
+    return " OR ".join(
+        f"(event_time >= TIMESTAMP '{start}' AND event_time < TIMESTAMP '{end}')"
+        for start, end in windows
+    )
+
+
+def _stored_type(f: Field) -> str:
+    return "TIMESTAMP(6)" if f.type.kind == "timestamp" else flink_type(f.type)
 
 
 def _columns(fields: Iterable[Field]) -> str:

@@ -20,6 +20,8 @@ class RunConfig:
     parallelism: int
     checkpoint_interval_ms: int
     settings: Settings
+    not_before_ms: int = 0
+    rules: bool = True
 
     @property
     def group(self) -> str:
@@ -34,6 +36,10 @@ class RunConfig:
         parser.add_argument("--datasets", default=",".join(MARKET_DATASETS))
         parser.add_argument("--parallelism", type=int, default=own.job_parallelism)
         parser.add_argument("--checkpoint-interval-ms", type=int)
+        # Of the reference job, after an outage: its readers may have gone on without it until here.
+        parser.add_argument("--not-before-ms", type=int, default=0)
+        # Of the normalize job: off measures what the rules cost. Nothing is checked then.
+        parser.add_argument("--rules", choices=("on", "off"), default="on")
         chosen = parser.parse_args(argv)
         datasets = tuple(name for name in chosen.datasets.split(",") if name)
         unknown = sorted(set(datasets) - set(MARKET_DATASETS))
@@ -46,4 +52,6 @@ class RunConfig:
             parallelism=chosen.parallelism,
             checkpoint_interval_ms=chosen.checkpoint_interval_ms or interval,
             settings=own,
+            not_before_ms=chosen.not_before_ms,
+            rules=chosen.rules == "on",
         )

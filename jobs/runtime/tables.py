@@ -8,6 +8,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pyflink.datastream import DataStream
     from pyflink.table import TableEnvironment
 
 NEVER_LATE = "FALSE"  # in a bounded run
@@ -53,6 +54,15 @@ class Tables(Mapping[str, str]):
         """Create the view `name` of all rows of `views`, which have equal columns."""
         rows = "\nUNION ALL\n".join(f"SELECT * FROM `{view}`" for view in views)
         self._env.execute_sql(f"CREATE TEMPORARY VIEW `{name}` AS\n{rows}")
+        return name
+
+    def to_stream(self, name: str) -> DataStream:
+        """Return the rows of a view as a stream, for an operator that SQL cannot express."""
+        return self._env.to_data_stream(self._env.from_path(name))
+
+    def from_stream(self, name: str, stream: DataStream) -> str:
+        """Create the view `name` of what an operator hands on, and return its name."""
+        self._env.create_temporary_view(name, self._env.from_data_stream(stream))
         return name
 
     def following(self, names: Mapping[str, str]) -> Tables:

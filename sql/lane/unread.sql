@@ -1,10 +1,11 @@
--- Records set aside before their key is looked up, with their bytes.
+-- Records set aside before their key is looked up, with their bytes. No such row may say that it
+-- is a heartbeat: it would be written without its payload.
 SELECT
     CONCAT('$topic:', CAST(kafka_partition AS STRING), ':', CAST(kafka_offset AS STRING))
         AS event_id,
     CAST(kafka_time AS TIMESTAMP(3)) AS event_time,
     CAST(kafka_time AS TIMESTAMP(3)) AS ingest_time,
-    COALESCE(source, '') AS source,
+    CASE WHEN source IS NULL OR source = 'heartbeat' THEN '' ELSE source END AS source,
     1 AS schema_version,
     CONCAT('$topic:', CAST(kafka_partition AS STRING), ':', CAST(kafka_offset AS STRING))
         AS entity_id,
@@ -13,7 +14,7 @@ SELECT
     kafka_offset AS `offset`,
     '$stage' AS stage,
     $reason AS reason,
-    CAST(NULL AS STRING) AS detail,
+    $detail AS detail,
     event_id AS raw_event_id,
     entity_id AS raw_key,
     message_bytes AS raw_bytes

@@ -1,6 +1,7 @@
 -- Each timely record beside what its key meant at its event time, as it was known then: the last
 -- change point of the key up to that time. Copies of one event share key and time, so the same
--- pass finds them. One exchange, and each key's rows leave in event-time order.
+-- pass finds them, and remembers what the rules need of the rows before. One exchange, and each
+-- key's rows leave in event-time order.
 SELECT
     raw_key,
     event_time,
@@ -20,7 +21,7 @@ SELECT
     LAST_VALUE(share_factor) OVER key_history AS share_factor,
     LAST_VALUE(factor_version) OVER key_history AS factor_version,
     MAX(CAST(event_time AS TIMESTAMP(3))) OVER key_history AS key_time,
-    REPEATED_OFFSETS(event_time, event_id, kafka_offset) OVER key_history AS repeated_offsets
+    $memory OVER key_history AS history
 FROM $timeline
 WINDOW key_history AS (
     PARTITION BY raw_key

@@ -12,7 +12,7 @@ Use the fixture `stack` (one for the session; the first test that asks for it pa
 `stack.settings` are its Settings. A test that calls the library in its own process takes the
 fixture `in_stack` as well: `asknown.settings.settings()` is then this stack's for that test.
 
-A test of data takes `pipeline` instead: the same stack with normalize, derive and lake running, and
+A test of data takes `pipeline` instead: the same stack with its four jobs running, and
 `surfaces`, which reads its stores. One stack runs on one clock, so such tests are marked with the
 time they replay, `@pytest.mark.clock("2014-05-01")`, and run in that order, behind all others.
 
@@ -44,7 +44,7 @@ from asknown.stack.services import services
 from asknown.stack.supervisor import Supervisor
 from tests.e2e.surfaces import Surfaces
 
-JOBS = ("normalize", "derive", "lake")
+JOBS = ("reference", "normalize", "derive", "lake")
 Eventually = Callable[..., Any]
 _OFFSETS = range(2000, 12000, 137)  # apart from any a person would choose
 
@@ -76,6 +76,7 @@ class Stack:
             **{k: v for k, v in os.environ.items() if not k.startswith("ASKNOWN_")},
             "ASKNOWN_PORT_OFFSET": str(config.port_offset),
             "ASKNOWN_DATA_DIR": str(config.data_dir),
+            "ASKNOWN_REFERENCE_GRACE_MS": str(config.reference_grace_ms),
             "PYTHONPATH": str(CHECKOUT),
         }
 
@@ -97,9 +98,12 @@ class Stack:
             pytest.fail(f"{text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done
 
-    def json(self, *arguments: str, check: bool = True) -> Any:
+    def json(self, *arguments: str, check: bool = True, timeout: float = 420) -> Any:
         """Run a command with `-o json` and return what it printed."""
-        return json.loads(self.run(*arguments, "-o", "json", check=check).stdout)
+        done = self.run(*arguments, "-o", "json", check=check, timeout=timeout)
+        if not done.stdout:
+            pytest.fail(f"asknown {' '.join(arguments)} printed nothing\n{done.stderr[-3000:]}")
+        return json.loads(done.stdout)
 
     def pids(self, name: str) -> list[int]:
         """Return the process ids of a service, or of one process (taskmanager-1)."""
@@ -176,7 +180,10 @@ def stack() -> Iterator[Stack]:
     if not Paths.of(Settings()).flink_jars.exists():
         pytest.skip("the jars are not there: make setup")
     folder = Path(tempfile.mkdtemp(prefix="asknown-e2e-"))
-    config = Settings(port_offset=free_offset(), data_dir=folder / "data")
+    # A grace that a test can wait for, and longer than any pause of a busy machine.
+    config = Settings(
+        port_offset=free_offset(), data_dir=folder / "data", reference_grace_ms=40_000
+    )
     whole = Stack(config)
     keep = os.environ.get("ASKNOWN_TEST_STACK_KEEP") == "1"
     try:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from asknown.ingestion.murmur2 import partition_of
-from asknown.ingestion.oracle import ExpectedBar, scaled
+from asknown.contracts.partitions import partition_of
+from asknown.ingestion.oracle import ExpectedBar, is_healable, scaled
 from asknown.ingestion.session_ledger import Expected, Outcome
 
 Row = Mapping[str, Any]
@@ -72,8 +72,54 @@ def place(
 
 def kept_late(placed: Mapping[Coordinate, Expected], found: Found) -> frozenset[str]:
     """Return the ids of late records that are normalized all the same (see oracle.normalized)."""
-    late = {row.event_id for row in placed.values() if row.outcome is Outcome.LATE}
+    late = {row.event_id for row in placed.values() if is_healable(row)}
     return frozenset(row["event_id"] for row in found.normalized) & late
+
+
+def found_late(placed: Mapping[Coordinate, Expected], found: Found, topic: str) -> frozenset[str]:
+    """Return the ids of records that a run found late and that a healing must normalize."""
+    late = {(r["partition"], r["offset"]) for r in found.lanes["late.event"] if r["topic"] == topic}
+    return frozenset(row.event_id for at, row in placed.items() if at in late and is_healable(row))
+
+
+def in_time(placed: Mapping[Coordinate, Expected]) -> dict[Coordinate, Expected]:
+    """Return what each record must be when lateness is forgotten: after everything is healed."""
+    return {
+        at: replace(row, outcome=row.in_time[0], reason=row.in_time[1])
+        for at, row in placed.items()
+    }
+
+
+def after_heal(found: Found, markers: Iterable[Row], topic: str) -> Found:
+    """Return where each record is by the markers: a late one is what it was healed as.
+
+    A marker takes its row out of the late lane. One that names no late record, or one that another
+    marker named, adds what it says all the same, so that the record is found twice.
+    """
+    lanes = {lane: [r for r in rows if r["topic"] == topic] for lane, rows in found.lanes.items()}
+    late = {(row["partition"], row["offset"]): row for row in lanes["late.event"]}
+    twice = len(lanes["late.event"]) - len(late)
+    assert not twice, f"{twice} records are in the late lane twice"
+    for marker in (one for one in markers if one["topic"] == topic):
+        known = late.pop((marker["partition"], marker["offset"]), None)
+        outcome = marker["outcome"]
+        lane = "duplicate.event" if outcome in ("DUPLICATE", "NORMALIZED") else "quarantine.event"
+        if outcome != "NORMALIZED" or known is None:
+            lanes[lane].append({**marker, "reason": outcome})
+    return Found(found.normalized, {**lanes, "late.event": list(late.values())})
+
+
+def judge_markers(
+    placed: Mapping[Coordinate, Expected], markers: Iterable[Row], topic: str
+) -> list[str]:
+    """Check that markers of healing name the records that lie at their coordinates."""
+    findings: list[str] = []
+    for marker in (one for one in markers if one["topic"] == topic):
+        at = (marker["partition"], marker["offset"])
+        wanted = placed[at].event_id if at in placed else None
+        if marker["raw_event_id"] != wanted:
+            findings.append(f"the marker of {at} names {marker['raw_event_id']}, not {wanted}")
+    return _first(findings)
 
 
 def judge_records(
@@ -145,8 +191,9 @@ def _misjudged(
         what = "lost" if not fates else f"{len(fates)} times there: {fates}"
         return [f"{name}: {what}, expected {expected.outcome} {expected.reason}"]
     outcome, reason = fates[0]
-    if late_may_pass and (expected.outcome, outcome) == (Outcome.LATE, Outcome.NORMALIZED):
-        return []
+    passes = late_may_pass or not expected.certain
+    if passes and expected.outcome is Outcome.LATE and outcome is expected.in_time[0]:
+        return [] if reason in expected.in_time[1].split("|") else [f"{name}: {outcome} {reason}"]
     if outcome is not expected.outcome or reason not in expected.reason.split("|"):
         return [f"{name}: {outcome} {reason}, expected {expected.outcome} {expected.reason}"]
     return []
@@ -173,8 +220,8 @@ def _altered(expected: Expected, row: Row) -> list[str]:
 
 
 def _bar_key(bar: ExpectedBar) -> str:
-    parts = (bar.listing_id, bar.interval_seconds, "trade", bar.start_ms, bar.factor_version, 0)
-    return ":".join(map(str, parts))
+    parts = (bar.listing_id, bar.interval_seconds, "trade", bar.start_ms, bar.factor_version)
+    return ":".join(map(str, (*parts, bar.revision)))
 
 
 def _bar_values(bar: ExpectedBar) -> dict[str, Any]:
@@ -191,7 +238,8 @@ def _bar_values(bar: ExpectedBar) -> dict[str, Any]:
         "volume": bar.volume,
         "vwap": bar.vwap,
         "event_count": bar.event_count,
-        "revision": 0,
+        "revision": bar.revision,
+        "ingest_time": bar.ingest_ms,
         **{name: getattr(bar, name) for name in _FACTORS},
     }
 

@@ -6,28 +6,33 @@ days; its reference data are those of the venue plus one more split, in the midd
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
 from asknown.contracts.registry import AvroCodec, RegistryClient
-from asknown.ingestion.clock import ClockReader
+from asknown.ingestion.clock import ClockReader, follower
 from asknown.ingestion.connectors import synthetic_market as market
 from asknown.ingestion.connectors.synthetic import Session, SessionSpec, generate
-from asknown.ingestion.event import CHANGES, Delivery, Event, Settle
+from asknown.ingestion.event import Delivery, Event, Settle
 from asknown.ingestion.gateway import Gateway
-from asknown.ingestion.reference_load import load
+from asknown.ingestion.reference_load import REFERENCE_TOPICS, events_of, load
 from asknown.ingestion.replay import Pace, replay
 from asknown.ingestion.session_ledger import Expected
 from asknown.reference.actions import Action, ActionKind
 from asknown.settings import Settings
 
 DAY_MS = 86_400_000
-DAYS = tuple(market.SESSION_DATE + timedelta(days=n) for n in range(4))  # open ones, all of them
+# Open ones, all of them; behind the first four come the tests of reference data, then storms, and
+# at the end a backfill.
+DAYS = (
+    *(date(2024, 10, day) for day in (28, 29, 30, 31)),
+    *(date(2024, 11, day) for day in (11, 12, 13, 14, 18)),
+)
 RATIO = Fraction(2, 1)
 Factors = tuple[float, float, float, int]
 
@@ -46,7 +51,7 @@ class Day:
     @property
     def shift_ms(self) -> int:
         """Return how far a session of this day lies behind the generator's."""
-        return self.number * DAY_MS
+        return (self.date - market.SESSION_DATE).days * DAY_MS
 
     @property
     def split_symbol(self) -> str:
@@ -65,8 +70,8 @@ def load_reference(config: Settings, spec: SessionSpec) -> None:
         Gateway(config, codec=AvroCodec(registry)) as gateway,
         ClockReader(config, AvroCodec(registry).decode) as reader,
     ):
-        present = [payload for _, payload in reader.payloads(CHANGES)]
-        load(gateway, whole, reader.beats(CHANGES), present)
+        present = {k: v for topic in REFERENCE_TOPICS for k, v in reader.held(topic).items()}
+        load(gateway, events_of(whole), present)
 
 
 def moved(session: Session, day: Day) -> Session:
@@ -91,15 +96,26 @@ def expected_factors(symbol: str, day: Day, at_ms: int, split_ms: int) -> Factor
 
 
 class Sender:
-    """Sends a session from a thread of its own, and knows how far it is."""
+    """Sends a session from a thread of its own, and knows how far it is.
 
-    def __init__(self, config: Settings, spec: SessionSpec, day: Day, pace: Pace) -> None:
-        self._config, self._pace = config, pace
+    `codec` makes the encoder of its records, `prepare` may change them before they are sent.
+    """
+
+    def __init__(
+        self,
+        config: Settings,
+        spec: SessionSpec,
+        day: Day,
+        pace: Pace,
+        codec: Callable[[RegistryClient], AvroCodec] = AvroCodec,
+        prepare: Callable[[Session], Session] = lambda session: session,
+    ) -> None:
+        self._config, self._pace, self._codec = config, pace, codec
         self._failure: BaseException | None = None
         self._stop = Flag()
         self.sent = 0
         with RegistryClient(config.registry_url) as registry:
-            self.session = moved(generate(spec, AvroCodec(registry).encoder), day)
+            self.session = prepare(moved(generate(spec, codec(registry).encoder), day))
         self._thread = Thread(target=self._run, name="session")
 
     def __enter__(self) -> Sender:
@@ -127,9 +143,10 @@ class Sender:
         try:
             with (
                 RegistryClient(self._config.registry_url) as registry,
-                Gateway(self._config, codec=AvroCodec(registry)) as gateway,
+                Gateway(self._config, codec=self._codec(registry)) as gateway,
             ):
-                replay(gateway, self._deliveries(), self._pace)
+                wait = follower(self._config, AvroCodec(registry).decode, 60)
+                replay(gateway, self._deliveries(), self._pace, wait)
         except BaseException as error:
             self._failure = error
 

@@ -132,7 +132,9 @@ def _starts(topic: str, since: Since) -> list[tuple[int, int]]:
 
 
 def _flat(topic: str, message: Message, record: dict[str, Any]) -> dict[str, Any]:
-    row = {**record, **record["payload"]}
+    # Without a payload only a heartbeat is right; one that is not known by its key is found so.
+    nothing = {field.name: None for field in contract(topic).payload}
+    row = {**record, **(record["payload"] or nothing)}
     row |= {"kafka_partition": message.partition(), "kafka_offset": message.offset()}
     return _plain(topic, [row])[0]
 

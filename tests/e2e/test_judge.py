@@ -14,10 +14,10 @@ import fastavro
 import pytest
 
 from asknown.contracts.catalog import contract
+from asknown.contracts.partitions import partition_of
 from asknown.ingestion import oracle
-from asknown.ingestion.connectors.synthetic import SessionSpec, generate
+from asknown.ingestion.connectors.synthetic import Session, SessionSpec, generate
 from asknown.ingestion.event import Settle
-from asknown.ingestion.murmur2 import partition_of
 from asknown.ingestion.session_ledger import Expected, Outcome
 from tests.e2e.judge import (
     LANES,
@@ -89,12 +89,14 @@ def row_of(at: Coordinate, row: Expected) -> dict[str, Any]:
 
 def bar_of(bar: oracle.ExpectedBar) -> dict[str, Any]:
     prices = {name: getattr(bar, name) / UNIT for name in ("open", "high", "low", "close")}
+    named = f"{bar.listing_id}:{bar.interval_seconds}"
     return {
-        "event_id": f"{bar.listing_id}:60:trade:{bar.start_ms}:{bar.factor_version}:0",
+        "event_id": f"{named}:trade:{bar.start_ms}:{bar.factor_version}:{bar.revision}",
         "entity_id": bar.listing_id,
         "event_time": bar.start_ms,
         "bar_start": bar.start_ms,
-        "interval_seconds": 60,
+        "ingest_time": bar.ingest_ms,
+        "interval_seconds": bar.interval_seconds,
         "price_type": "trade",
         **prices,
         "volume": bar.volume / UNIT,
@@ -104,7 +106,7 @@ def bar_of(bar: oracle.ExpectedBar) -> dict[str, Any]:
         "split_factor": bar.split_factor,
         "share_factor": bar.share_factor,
         "factor_version": bar.factor_version,
-        "revision": 0,
+        "revision": bar.revision,
     }
 
 
@@ -115,7 +117,11 @@ def lane_row(at: Coordinate, row: Expected) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=[0, 2], ids=["first day", "third day"])
 def perfect(request: pytest.FixtureRequest) -> Answer:
-    session = moved(generate(SessionSpec(1_000, seed=5), framed), Day(request.param))
+    return answer_of(moved(generate(SessionSpec(1_000, seed=5), framed), Day(request.param)))
+
+
+def answer_of(session: Session) -> Answer:
+    """Return the answer of a platform that finds late what may be late or not."""
     items = [one.item for one in session.deliveries if not isinstance(one, Settle)]
     ends: Counter[int] = Counter()
     raw = []

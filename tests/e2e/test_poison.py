@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from asknown.contracts.registry import AvroCodec, RegistryClient
+from asknown.ingestion.reference_load import REFERENCE_TOPICS
 from asknown.settings import Settings
 from tests.e2e.surfaces import Since, Surfaces
 from tests.e2e.verdict import restarts
@@ -136,7 +137,8 @@ def test_any_bytes_are_quarantined_with_their_coordinates_reason_and_bytes(
     ]
     assert wrong == []
     assert [at for at, one in placed.items() if found[at]["raw_bytes"] != one.kept] == []
-    assert {row["stage"] for row in rows} == {"normalize"}
+    stages = dict.fromkeys(REFERENCE_TOPICS, "reference")
+    assert all(row["stage"] == stages.get(row["topic"], "normalize") for row in rows)
 
     reading = pipeline.json("ledger", "--wait", "120", check=False)
     assert reading["closed"], reading

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
-
 from asknown.ingestion import oracle
+from asknown.ingestion.oracle import ExpectedBar
 from asknown.ingestion.session_ledger import Expected
 from asknown.settings import Settings
+from asknown.stack.flink import FlinkRest
 from tests.e2e.judge import (
     LANES,
     Coordinate,
     Found,
     Row,
+    after_heal,
+    found_late,
+    in_time,
     judge_bars,
     judge_equal,
+    judge_markers,
     judge_order,
     judge_records,
     kept_late,
@@ -26,7 +30,9 @@ from tests.e2e.judge import (
 from tests.e2e.surfaces import BARS, NORMALIZED, Since, Surfaces
 
 RAW = "raw.trade"
+HEALED = "healed.event"
 INTERVALS = (1, 60)
+MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,34 @@ class Sent:
         partitions = sum(topic == RAW for topic, _ in self.since)
         return place(self.expected, raw, partitions)
 
-    def bars(self, found: Found, placed: dict[Coordinate, Expected]) -> list[oracle.ExpectedBar]:
+    def is_mine(self, partition: int, offset: int) -> bool:
+        """Tell whether a coordinate of the raw topic lies in this session."""
+        return self.since[RAW, partition] <= offset < self.until[RAW, partition]
+
+    def of(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows of lanes or markers that name a record of this session."""
+        ids = {row.event_id for row in self.expected if row.event_id}
+        return [
+            row
+            for row in rows
+            if (row["topic"] == RAW and self.is_mine(row["partition"], row["offset"]))
+            or (row["topic"] == NORMALIZED and row["raw_event_id"] in ids)
+        ]
+
+    def found(self, surfaces: Surfaces) -> Found:
+        """Return what Kafka holds of this session; a healing brings rows of others as well."""
+        whole = surfaces.found_in_kafka(self.since)
+        rows = [r for r in whole.normalized if self.is_mine(r["raw_partition"], r["raw_offset"])]
+        return Found(rows, {lane: self.of(found) for lane, found in whole.lanes.items()})
+
+    def found_bars(self, surfaces: Surfaces) -> list[dict[str, Any]]:
+        """Return the bars of this session's time in Kafka."""
+        times = [row.event_time_ms for row in self.expected if row.listing_id]
+        first = min(times) // MINUTE_MS * MINUTE_MS
+        rows = surfaces.kafka(BARS, self.since)
+        return [row for row in rows if first <= row["bar_start"] <= max(times)]
+
+    def bars(self, found: Found, placed: dict[Coordinate, Expected]) -> list[ExpectedBar]:
         """Return the bars that must be there, given which late records were judged on time."""
         kept = kept_late(placed, found) - _late_for_bars(found)
         return [bar for seconds in INTERVALS for bar in oracle.bars(self.expected, seconds, kept)]
@@ -58,52 +91,80 @@ def wait_until_through(stack: Any, eventually: Any, surfaces: Surfaces, sent: Se
     reading = stack.json("ledger", "--wait", "180", check=False)
     if not reading["closed"]:
         return reading
-    found = surfaces.found_in_kafka(sent.since)
-    bars = len(sent.bars(found, sent.placed(surfaces)))
+    bars = len(sent.bars(sent.found(surfaces), sent.placed(surfaces)))
     eventually(lambda: surfaces.count(BARS, sent.since) >= bars, 60, f"{bars} bars")
     return stack.json("ledger", "--wait", "60", check=False)
 
 
 def judge(surfaces: Surfaces, sent: Sent, *, late_may_pass: bool = False) -> list[str]:
     """Return what is wrong with a session in any store; nothing when all is right."""
-    found = surfaces.found_in_kafka(sent.since)
+    found = sent.found(surfaces)
     placed = sent.placed(surfaces)
     findings = judge_records(placed, found, RAW, late_may_pass)
     findings += judge_order(found.normalized)
     if not late_may_pass:
         findings += [f"late for its bar: {name}" for name in sorted(_late_for_bars(found))]
-    bars = surfaces.kafka(BARS, sent.since)
-    for seconds in INTERVALS:
-        wanted = [bar for bar in sent.bars(found, placed) if bar.interval_seconds == seconds]
-        rows = [row for row in bars if row["interval_seconds"] == seconds]
-        findings += judge_bars(wanted, rows)
-    for topic, rows in ((NORMALIZED, found.normalized), (BARS, bars), *found.lanes.items()):
-        findings += _compare_stores(surfaces, sent.since, topic, rows)
-    return findings
+    findings += judge_bars_of_all(sent.bars(found, placed), sent.found_bars(surfaces))
+    return findings + compare_stores(surfaces, sent.since, (NORMALIZED, BARS, *LANES))
+
+
+def judge_healed(surfaces: Surfaces, sent: Sent) -> list[str]:
+    """Return what is wrong with a session after `asknown heal`; nothing when all is right."""
+    markers = sent.of(surfaces.kafka(HEALED, sent.since))
+    findings = judge_healing(
+        sent.placed(surfaces), sent.found(surfaces), markers, sent.found_bars(surfaces)
+    )
+    return findings + compare_stores(surfaces, sent.since, (NORMALIZED, BARS, HEALED, *LANES))
+
+
+def judge_healing(
+    placed: Mapping[Coordinate, Expected],
+    found: Found,
+    markers: Sequence[Row],
+    bars: Sequence[Row],
+) -> list[str]:
+    """Judge a session in one store: records, order of what was in time, bars and revisions."""
+    late = found_late(placed, found, RAW)
+    findings = judge_records(in_time(placed), after_heal(found, markers, RAW), RAW)
+    findings += judge_markers(placed, markers, RAW)
+    findings += judge_order(row for row in found.normalized if row["event_id"] not in late)
+    # What was healed comes too late for its bar in the running job too; nothing else may.
+    findings += [f"late for its bar: {name}" for name in sorted(_late_for_bars(found) - late)]
+    rows = list(placed.values())
+    wanted = [bar for seconds in INTERVALS for bar in oracle.revised(rows, seconds, late)]
+    return findings + judge_bars_of_all(wanted, bars)
+
+
+def judge_bars_of_all(wanted: Sequence[ExpectedBar], rows: Sequence[Row]) -> list[str]:
+    """Judge the bars of each interval."""
+    return [
+        finding
+        for seconds in INTERVALS
+        for finding in judge_bars(
+            [bar for bar in wanted if bar.interval_seconds == seconds],
+            [row for row in rows if row["interval_seconds"] == seconds],
+        )
+    ]
 
 
 def restarts(config: Settings) -> dict[str, int]:
-    """Return how often each running job was restarted."""
-    url = config.flink_url
-    found = {}
-    for job in httpx2.get(f"{url}/jobs/overview").json()["jobs"]:
-        if job["state"] == "RUNNING":
-            path = f"{url}/jobs/{job['jid']}/metrics"
-            (metric,) = httpx2.get(path, params={"get": "numRestarts"}).json()
-            found[job["name"]] = int(metric["value"])
-    return found
+    """Return how often each running job failed and was restarted."""
+    with FlinkRest(config.flink_url, timeout=30) as rest:
+        running = [job for job in rest.jobs() if job["state"] == "RUNNING"]
+        return {job["name"]: len(rest.exceptions(job["jid"])) for job in running}
 
 
-def _compare_stores(surfaces: Surfaces, since: Since, topic: str, rows: Sequence[Row]) -> list[str]:
-    return [
-        *judge_equal(f"Iceberg, {topic},", rows, surfaces.iceberg(topic, since)),
-        *judge_equal(f"ClickHouse, {topic},", rows, surfaces.clickhouse(topic, since, final=True)),
-        *judge_equal(
-            f"ClickHouse without FINAL, {topic},",
-            rows,
-            surfaces.clickhouse(topic, since, final=False),
-        ),
-    ]
+def compare_stores(surfaces: Surfaces, since: Since, topics: Sequence[str]) -> list[str]:
+    """Compare whole rows of topics in Kafka with those of the lake and ClickHouse."""
+    findings: list[str] = []
+    for topic in topics:
+        rows = surfaces.kafka(topic, since)
+        final = surfaces.clickhouse(topic, since, final=True)
+        loaded = surfaces.clickhouse(topic, since, final=False)
+        findings += judge_equal(f"Iceberg, {topic},", rows, surfaces.iceberg(topic, since))
+        findings += judge_equal(f"ClickHouse, {topic},", rows, final)
+        findings += judge_equal(f"ClickHouse without FINAL, {topic},", rows, loaded)
+    return findings
 
 
 def _late_for_bars(found: Found) -> frozenset[str]:

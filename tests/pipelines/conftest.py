@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import warnings
 from collections.abc import Callable
 from datetime import date
@@ -16,12 +17,15 @@ from jobs.backfill import pipeline as backfill
 from jobs.derive import pipeline as derive
 from jobs.normalize import pipeline as normalize
 from jobs.normalize import sessions
+from jobs.reference import pipeline as reference
 from tests.pipelines.harness import Harness, Mode
 
 
 @pytest.fixture(scope="session", autouse=True)
 def jvm() -> None:
     """Start the JVM of PyFlink, which forgets the process and its pipes: no leak of ours."""
+    # Workers in processes of their own, as on a cluster: threads of ours would outlive their job.
+    os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112  # PyFlink's name
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         get_gateway()
@@ -50,6 +54,14 @@ def normalizing(tmp_path: Path) -> Callable[..., Harness]:
 
 
 @pytest.fixture
+def normalizing_without_rules(tmp_path: Path) -> Callable[..., Harness]:
+    """Return a maker of harnesses around the normalize pipeline as `--rules off` builds it."""
+    return lambda mode, **more: Harness(
+        lambda tables: normalize.build(tables, session_sql(), rules=False), tmp_path, mode, **more
+    )
+
+
+@pytest.fixture
 def deriving(tmp_path: Path) -> Callable[..., Harness]:
     """Return a maker of harnesses around the derive pipeline."""
     return lambda mode, **more: Harness(derive.build, tmp_path, mode, **more)
@@ -61,3 +73,9 @@ def backfilling(tmp_path: Path) -> Callable[..., Harness]:
     return lambda mode, **more: Harness(
         lambda tables: backfill.build(tables, session_sql()), tmp_path, mode, **more
     )
+
+
+@pytest.fixture
+def referring(tmp_path: Path) -> Callable[..., Harness]:
+    """Return a maker of harnesses around the reference pipeline."""
+    return lambda mode, **more: Harness(reference.build, tmp_path, mode, **more)

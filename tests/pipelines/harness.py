@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,6 +71,7 @@ class Harness:
             "pipeline.jars": ";".join(jar.as_uri() for jar in jars),
             # One attempt: a broken query must fail the test, not loop.
             "restart-strategy.type": "none",
+            "python.executable": sys.executable,
         }
         if self.mode is Mode.BATCH:
             return environment.bounded("test", self.parallelism, **extra)
@@ -80,7 +82,7 @@ class Harness:
         folder = work / f"in-{topic}"
         folder.mkdir(parents=True)
         numbered = [{"kafka_partition": 0, "kafka_offset": n} | row for n, row in enumerate(rows)]
-        if not topic.startswith("reference."):
+        if contract(topic).topic.clock == "event_time":
             numbered = self._arrival(numbered)
         lines = "".join(f"{json.dumps(_flat(row))}\n" for row in numbered)
         (folder / "rows.json").write_text(lines)

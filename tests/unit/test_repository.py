@@ -170,8 +170,9 @@ def test_main_of_a_job_is_wiring_only() -> None:
     assert {name(p): n for p in mains if (n := text(p).count("\n")) > MAIN_LINES} == {}
 
 
-def test_query_of_a_job_is_used_by_one() -> None:
-    code = "".join(text(p) for p in files(".py") if name(p).startswith("jobs/"))
+def test_query_is_used_by_a_job_or_an_audit() -> None:
+    users = ("jobs/", "asknown/storage/", "asknown/research/")
+    code = "".join(text(p) for p in files(".py") if name(p).startswith(users))
     queries = [p for p in files(".sql") if "clickhouse" not in p.parts]
     unused = [name(p) for p in queries if f"{p.parent.name}/{p.name}" not in code]
     assert unused == []

@@ -101,7 +101,8 @@ def reference() -> ReferenceBundle:
         fact = _listing(symbol, company)
         facts.append(fact)
         actions += _actions(fact, company, closes)
-    return ReferenceBundle(SOURCE, tuple(facts), tuple(actions))
+    first = {fact.listing_id: _companies()[fact.symbol]["first_trade_date"] for fact in facts}
+    return ReferenceBundle(SOURCE, tuple(facts), tuple(actions), first)
 
 
 def raw_key(venue: str, symbol: str) -> str:

@@ -1,9 +1,10 @@
 """A seeded session of trades with everything that goes wrong in a feed, and the right answer.
 
 1. originals: sorted event times over the session, popularity by Zipf's law, prices by a walk;
-   a few percent of them arrive late within the tolerated disorder
+   some of them arrive late within the tolerated disorder, in a storm some beyond it
 2. duplicates: the same bytes again, while the first can still be remembered
-3. late: sent together after a pause in which every partition's clock has passed far beyond them
+3. late: sent together after a pause in which every partition's clock has passed far beyond them;
+   in a storm also copies and unknown keys, and more than one such burst
 4. refused: keys nobody knows, not listed yet, delisted, renamed away; prices and sizes that are
    none; bytes that are no record
 Sorted by the moment of delivery they are the session; what each must become is its ledger.
@@ -21,6 +22,7 @@ from typing import Any
 from asknown.errors import UsageError
 from asknown.ingestion.connectors import synthetic_market as market
 from asknown.ingestion.connectors.poison import KINDS, Donor, PoisonKind
+from asknown.ingestion.connectors.synthetic_mix import USUAL, Burst, Mix
 from asknown.ingestion.decimals import take
 from asknown.ingestion.event import Delivery, Event, Poison, Settle, envelope
 from asknown.ingestion.gateway import Encoder
@@ -33,18 +35,11 @@ _EVENTS_PER_SECOND = 200
 _LEAST_SPAN_MS = 600_000
 _DISORDER_MS = 9_000  # the contract tolerates 10 s
 _REPEAT_WITHIN_MS = 9_500
-_SETTLE_AT = 0.7  # of the span; late events lie in its first part, minutes behind
-_LATE_BEFORE = 0.3
+_ACROSS_MS = (10_000, 13_000)
+_STRAGGLE_MS = (15_000, 300_000)
 _LATE_SEQUENCE = 1_000_000_000
+_LATE_UNRESOLVED = 2_000_000_000
 _TICK = 5  # paise
-
-# Thousandths of all records.
-_DUPLICATES = 10
-_LATE = 3
-_POISON = 2
-_INVALID = 3
-_UNRESOLVED = 3
-_DISORDERED = 50
 
 _INVALID_FIELDS: tuple[tuple[str, str, str], ...] = (
     ("price", "-12.50", "PRICE_OUT_OF_RANGE"),
@@ -64,10 +59,11 @@ _UNRESOLVED_KEYS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class SessionSpec:
-    """How many records, and which of all possible sessions."""
+    """How many records, which of all possible sessions, and how much goes wrong in it."""
 
     events: int
     seed: int
+    mix: Mix = USUAL
 
     def __post_init__(self) -> None:
         if self.events < LEAST_EVENTS:
@@ -85,8 +81,8 @@ class SessionSpec:
         return min(max(wanted, _LEAST_SPAN_MS), market.CLOSE_MS - market.OPEN_MS)
 
     def share(self, thousandths: int) -> int:
-        """Return how many of the records that share is, at least eight."""
-        return max(8, self.events * thousandths // 1000)
+        """Return how many of the records that share is: at least eight, if any."""
+        return max(8, self.events * thousandths // 1000) if thousandths else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +138,10 @@ class _Maker:
         drawn = self.dice.random() * self.weights[-1]
         return market.SYMBOLS[min(bisect_right(self.weights, drawn), len(market.SYMBOLS) - 1)]
 
-    def moments(self, count: int, share: float = 1.0) -> list[int]:
-        """Draw `count` event times, ascending, from the first `share` of the session."""
-        span = int(self.spec.span_ms * share)
-        return sorted(market.OPEN_MS + self.dice.randrange(span) for _ in range(count))
+    def moments(self, count: int, since: float = 0.0, until: float = 1.0) -> list[int]:
+        """Draw `count` event times, ascending, from a part of the session."""
+        first, end = int(self.spec.span_ms * since), int(self.spec.span_ms * until)
+        return sorted(market.OPEN_MS + self.dice.randrange(first, end) for _ in range(count))
 
     def trade(self, symbol: str, at_ms: int, sequence: int, clock_ms: int) -> tuple[Event, int]:
         """Return a sound trade of `symbol` and its price in paise."""
@@ -179,14 +175,14 @@ class _Maker:
             ingest_time_ms=at_ms,
         )
 
-    def accepted(self, event: Event, outcome: Outcome) -> Expected:
+    def accepted(self, event: Event) -> Expected:
         """Return the ledger row of a sound trade."""
         symbol = str(event.payload["symbol"])
         price, split, share, version = self.split.factors(symbol, event.event_time_ms)
         return Expected.of_event(
             event,
-            outcome,
-            reason=_REASONS.get(outcome, ""),
+            Outcome.NORMALIZED,
+            reason="",
             listing_id=market.listing_of(symbol),
             factors=(price, split, share, version),
         )
@@ -195,32 +191,64 @@ class _Maker:
         """Make sound trades; some are delivered up to nine seconds after their event time."""
         for at_ms in self.moments(count):
             symbol = self.symbol()
-            walk = self.walks[symbol]
-            walk.sequence += 1
-            delayed = self.dice.randrange(1000) < _DISORDERED
+            delayed = self.dice.randrange(1000) < self.spec.mix.disordered
             clock = at_ms + (self.dice.randrange(50, _DISORDER_MS) if delayed else 0)
-            event, _ = self.trade(symbol, at_ms, walk.sequence, clock)
-            yield _Planned(clock, event, self.accepted(event, Outcome.NORMALIZED))
+            yield self.sound(symbol, at_ms, clock)
+
+    def stragglers(self, count: int) -> Iterator[_Planned]:
+        """Make sound trades that come behind the tolerated disorder, amid the others."""
+        for at_ms in self.moments(count):
+            made = self.sound(self.symbol(), at_ms, at_ms + self.dice.randrange(*_STRAGGLE_MS))
+            yield replace(made, expected=made.expected.late(_LATE, certain=False))
+
+    def sound(self, symbol: str, at_ms: int, clock: int) -> _Planned:
+        """Return the next sound trade of a symbol."""
+        walk = self.walks[symbol]
+        walk.sequence += 1
+        event, _ = self.trade(symbol, at_ms, walk.sequence, clock)
+        return _Planned(clock, event, self.accepted(event))
 
     def duplicates(self, originals: list[_Planned], count: int) -> Iterator[_Planned]:
         """Deliver some originals again, before any watermark can have passed them."""
         for first in self.dice.sample(originals, count):
             last = first.expected.event_time_ms + _REPEAT_WITHIN_MS
-            clock = self.dice.randrange(first.clock_ms + 1, last)
-            yield replace(
-                first,
-                clock_ms=clock,
-                expected=replace(
-                    first.expected, outcome=Outcome.DUPLICATE, reason=_REASONS[Outcome.DUPLICATE]
-                ),
-            )
+            yield _again(first, self.dice.randrange(first.clock_ms + 1, last))
 
-    def late(self, count: int) -> Iterator[_Planned]:
-        """Make sound trades of the session's first part, to be sent behind the pause."""
-        settle = self.settle_ms
-        for number, at_ms in enumerate(self.moments(count, _LATE_BEFORE)):
-            event, _ = self.trade(self.symbol(), at_ms, _LATE_SEQUENCE + number, settle)
-            yield _Planned(settle, event, self.accepted(event, Outcome.LATE))
+    def across(self, originals: list[_Planned], count: int) -> Iterator[_Planned]:
+        """Deliver some originals again, while the watermark passes them."""
+        for first in self.dice.sample(originals, count):
+            copy = _again(first, first.expected.event_time_ms + self.dice.randrange(*_ACROSS_MS))
+            yield replace(copy, expected=copy.expected.late(_LATE, certain=False))
+
+    def burst(self, burst: Burst, originals: list[_Planned], number: int) -> list[_Planned]:
+        """Make what is sent behind the pause of the burst of that number, all of it late."""
+        mix, share = self.spec.mix, self._share_of_burst
+        new = list(self.late(burst, share(mix.late), number))
+        copies = share(mix.late_copies)
+        first, end = (int(self.spec.span_ms * x) for x in (burst.since, burst.until))
+        known = [
+            one
+            for one in originals
+            if first <= one.expected.event_time_ms - market.OPEN_MS < end and one.expected.certain
+        ]
+        repeated = self.dice.sample(new, min(copies // 2, len(new)))
+        repeated += self.dice.sample(known, copies - len(repeated)) if copies else []
+        strangers = self.unresolved(
+            share(mix.late_unresolved), burst, _LATE_UNRESOLVED + number * self.spec.events
+        )
+        sent = [*new, *(_again(one, 0) for one in repeated), *strangers]
+        clock = self.settle_ms(burst)
+        return [replace(one, clock_ms=clock, expected=one.expected.late(_LATE)) for one in sent]
+
+    def _share_of_burst(self, thousandths: int) -> int:
+        return self.spec.share(thousandths) // len(self.spec.mix.bursts)
+
+    def late(self, burst: Burst, count: int, number: int) -> Iterator[_Planned]:
+        """Make sound trades of a part of the session that nobody has seen yet."""
+        first, clock = _LATE_SEQUENCE + number * self.spec.events, self.settle_ms(burst)
+        for sequence, at_ms in enumerate(self.moments(count, burst.since, burst.until), first):
+            event, _ = self.trade(self.symbol(), at_ms, sequence, clock)
+            yield _Planned(clock, event, self.accepted(event))
 
     def invalid(self, count: int) -> Iterator[_Planned]:
         """Make trades with a price or a size that is none."""
@@ -230,11 +258,14 @@ class _Maker:
             event = self.event(self.symbol(), at_ms, -1 - number, texts)
             yield _Planned(at_ms, event, Expected.refused(event, reason))
 
-    def unresolved(self, count: int) -> Iterator[_Planned]:
+    def unresolved(
+        self, count: int, part: Burst | None = None, first: int = 0
+    ) -> Iterator[_Planned]:
         """Make trades under keys that mean no listing at that moment."""
-        for number, at_ms in enumerate(self.moments(count)):
+        moments = self.moments(count, part.since, part.until) if part else self.moments(count)
+        for number, at_ms in enumerate(moments):
             symbol, reason = _UNRESOLVED_KEYS[number % len(_UNRESOLVED_KEYS)]
-            event, _ = self.trade(symbol, at_ms, number, at_ms)
+            event, _ = self.trade(symbol, at_ms, first + number, at_ms)
             yield _Planned(at_ms, event, Expected.refused(event, reason))
 
     def poison(self, count: int) -> Iterator[_Planned]:
@@ -255,13 +286,12 @@ class _Maker:
             quote=self.encoder("raw.quote")(envelope(quote, at_ms)),
         )
 
-    @property
-    def settle_ms(self) -> int:
-        """When the late events are sent."""
-        return market.OPEN_MS + int(self.spec.span_ms * _SETTLE_AT)
+    def settle_ms(self, burst: Burst) -> int:
+        """Return when the late events of a burst are sent."""
+        return market.OPEN_MS + int(self.spec.span_ms * burst.at)
 
 
-_REASONS = {Outcome.LATE: "LATE_BEYOND_WATERMARK", Outcome.DUPLICATE: "DUPLICATE"}
+_LATE = "LATE_BEYOND_WATERMARK"
 _QUOTE: dict[str, Any] = {
     "source_system": "SIM",
     "symbol": "WRONG-TOPIC",
@@ -281,27 +311,51 @@ def generate(spec: SessionSpec, encoder: Callable[[str], Encoder]) -> Session:
     The same spec yields the same records, poison included, as long as the registry keeps its ids.
     """
     maker = _Maker(spec, encoder)
-    shares = [spec.share(one) for one in (_DUPLICATES, _LATE, _INVALID, _UNRESOLVED, _POISON)]
-    duplicates, late, invalid, unresolved, poison = shares
-    originals = list(maker.originals(spec.events - sum(shares)))
-    planned = [
-        *originals,
-        *maker.duplicates(originals, duplicates),
-        *maker.invalid(invalid),
-        *maker.unresolved(unresolved),
-        *maker.poison(poison),
-    ]
+    planned = _planned(maker)
+    originals = [one for one in planned if one.expected.outcome is Outcome.NORMALIZED]
     planned.sort(key=lambda one: one.clock_ms)
-    before = [one for one in planned if one.clock_ms <= maker.settle_ms]
-    behind = list(maker.late(late))
-    ordered = [*before, *behind, *planned[len(before) :]]
-    deliveries: list[Delivery | Settle] = [Delivery(one.clock_ms, one.item) for one in ordered]
-    deliveries.insert(len(before), Settle(maker.settle_ms))
+    sent: list[_Planned | Settle] = []
+    taken = 0
+    for number, burst in enumerate(spec.mix.bursts):
+        settle = maker.settle_ms(burst)
+        end = bisect_right(planned, settle, key=lambda one: one.clock_ms)
+        behind = maker.burst(burst, originals, number)
+        sent += [*planned[taken:end], Settle(settle), *behind]
+        taken = end
+    sent += planned[taken:]
+    deliveries = [
+        one if isinstance(one, Settle) else Delivery(one.clock_ms, one.item) for one in sent
+    ]
+    rows = [one for one in sent if not isinstance(one, Settle)]
     expected = [
-        replace(one.expected, index=index, clock_ms=one.clock_ms)
-        for index, one in enumerate(ordered)
+        replace(one.expected, index=index, clock_ms=one.clock_ms) for index, one in enumerate(rows)
     ]
     return Session(spec, maker.split, deliveries, expected)
+
+
+def _planned(maker: _Maker) -> list[_Planned]:
+    """Return everything that is not sent in a burst, in no order."""
+    spec, mix = maker.spec, maker.spec.mix
+    late = (mix.late, mix.late_copies, mix.late_unresolved)
+    others = (mix.duplicates, mix.invalid, mix.unresolved, mix.poison, mix.stragglers, mix.across)
+    aside = sum(spec.share(one) // len(mix.bursts) * len(mix.bursts) for one in late)
+    aside += sum(spec.share(one) for one in others)
+    originals = list(maker.originals(spec.events - aside))
+    return [
+        *originals,
+        *maker.duplicates(originals, spec.share(mix.duplicates)),
+        *maker.invalid(spec.share(mix.invalid)),
+        *maker.unresolved(spec.share(mix.unresolved)),
+        *maker.poison(spec.share(mix.poison)),
+        *maker.stragglers(spec.share(mix.stragglers)),
+        *maker.across(originals, spec.share(mix.across)),
+    ]
+
+
+def _again(first: _Planned, clock_ms: int) -> _Planned:
+    """Return the same record once more."""
+    repeated = replace(first.expected, outcome=Outcome.DUPLICATE, reason="DUPLICATE")
+    return replace(first, clock_ms=clock_ms, expected=repeated)
 
 
 def reference(spec: SessionSpec) -> ReferenceBundle:

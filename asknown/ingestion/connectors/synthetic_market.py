@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from asknown.reference import isin
 from asknown.reference.actions import Action, ActionKind
 from asknown.reference.bundle import ReferenceBundle
 from asknown.reference.symbology import FactKind, SecurityFact, listing_id
@@ -99,8 +100,9 @@ def reference(split: Split) -> ReferenceBundle:
 
 
 def _isin(symbol: str) -> str:
-    """Return an ISIN-shaped code of the private range XS, with no claim to a check digit."""
-    return f"XS{sum(ord(letter) * 37**at for at, letter in enumerate(symbol)) % 10**10:010d}"
+    """Return a code of the form of an ISIN, from the range XS; nobody was given it."""
+    body = f"XS{sum(ord(letter) * 37**at for at, letter in enumerate(symbol)) % 10**9:09d}"
+    return next(code for digit in range(10) if isin.is_valid(code := f"{body}{digit}"))
 
 
 def _listed(symbol: str, day: date) -> SecurityFact:

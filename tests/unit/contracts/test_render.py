@@ -72,7 +72,8 @@ def test_clickhouse_does_not_hold_bronze():
     assert caught.value.code == "ASKNOWN-CONTRACT-004"
 
 
-def test_bars_are_replaced_by_a_higher_revision():
+def test_revisions_of_a_bar_are_all_kept():
     ddl = clickhouse_ddl(contract("analytics.bar"))
-    assert "ENGINE = ReplacingMergeTree(revision)" in ddl
-    assert "ORDER BY (entity_id, interval_seconds, price_type, bar_start, factor_version)" in ddl
+    grain = "entity_id, interval_seconds, price_type, bar_start, factor_version"
+    assert "ENGINE = ReplacingMergeTree(kafka_offset)" in ddl
+    assert f"ORDER BY ({grain}, revision)" in ddl

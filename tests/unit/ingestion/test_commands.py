@@ -21,7 +21,7 @@ from asknown.errors import ExitCode
         (["ingest", "synthetic", "--events", "5"], "ASKNOWN-INGEST-020"),
         (["ingest", "synthetic", "--speed", "-1"], "ASKNOWN-INGEST-010"),
         (["reference", "load", "lean", "no-such-folder"], "ASKNOWN-INGEST-040"),
-        (["symbol", "resolve", "X", "--at", "yesterday"], "ASKNOWN-REFERENCE-022"),
+        (["symbol", "resolve", "X", "--on", "yesterday"], "ASKNOWN-REFERENCE-022"),
     ],
 )
 def test_bad_command_line_ends_with_code_two_and_one_line(

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from asknown.errors import UsageError
 from asknown.ingestion.clock import Beat, check_ahead, iso
-from asknown.ingestion.event import CHANGES, Delivery, Event, Poison, Settle, event_id
-from asknown.ingestion.reference_load import check_not_behind, new_rows
+from asknown.ingestion.event import Delivery, Event, Poison, Settle, event_id
+from asknown.ingestion.reference_load import REFERENCE_TOPICS, check_not_behind, load
 from asknown.ingestion.replay import CLOCK_TOPICS, CLOSING_MS, Pace, replay
-from asknown.reference.changes import ChangePoint, Status
 
 START = 1_398_902_400_000
 FAST = Pace(settle_seconds=0)
@@ -40,9 +39,10 @@ class Recorder:
         self.log.append(("poison", poison.key))
 
     def heartbeat(self, topics: Iterable[str], at_ms: int) -> None:
-        assert tuple(topics) == CLOCK_TOPICS
+        assert tuple(topics) in (CLOCK_TOPICS, REFERENCE_TOPICS)
         self.heartbeats += 1
-        self.log.append(("heartbeat", at_ms))
+        whole = tuple(topics) == CLOCK_TOPICS
+        self.log.append(("heartbeat" if whole else "reference heartbeat", at_ms))
 
     def flush(self) -> None:
         self.log.append(("flush", None))
@@ -128,35 +128,40 @@ def test_events_behind_the_clock_are_refused_by_name() -> None:
     assert refused.value.where == "raw.trade[3]"
 
 
-def change(at_ms: int, price_factor: float = 1.0) -> ChangePoint:
-    return ChangePoint(
-        raw_key="X:FX:A",
-        effective_time=at_ms,
-        listing_id="e_1",
-        isin="",
-        symbol="A",
-        venue="XFXS",
-        status=Status.LISTED,
-        price_factor=price_factor,
-        split_factor=1.0,
-        share_factor=1.0,
-        factor_version=0,
-        known_from=at_ms,
-    )
+def fact(at_ms: int, symbol: str = "A") -> Event:
+    key = f"X:FX:{symbol}"
+    return Event("raw.security", "test", ("security", key), at_ms, key, {"symbol": symbol})
 
 
-def test_change_point_behind_its_partitions_clock_is_refused_by_name() -> None:
-    row = change(START)
-    check_not_behind([row], [Beat(CHANGES, 0, START - 1)], partitions=1)
-    check_not_behind([row], [], partitions=1)
+def test_fact_behind_its_topics_clock_is_refused_by_name() -> None:
+    check_not_behind([fact(START)], [Beat("raw.security", 0, START - 1)])
+    check_not_behind([fact(START)], [])
     with pytest.raises(UsageError, match="X:FX:A") as refused:
-        check_not_behind([row], [Beat(CHANGES, 0, START)], partitions=1)
+        check_not_behind([fact(START)], [Beat("raw.security", 0, START)])
     assert refused.value.code == "ASKNOWN-REFERENCE-020"
     assert iso(START) in refused.value.message
 
 
-def test_change_points_the_topic_already_has_are_not_sent_again() -> None:
-    held = [change(START).payload()]
-    assert new_rows([change(START)], held) == []
-    amended = change(START, price_factor=0.5)
-    assert new_rows([amended, change(START + 1)], held) == [amended, change(START + 1)]
+def test_facts_the_topic_already_has_are_not_sent_again() -> None:
+    recorder, held = Recorder(), {fact(START).event_id: {"symbol": "A", "isin": None}}
+    loaded = load(recorder, [fact(START), fact(START + 1, "B")], held)
+    assert (loaded.securities, loaded.unchanged) == (1, 1)
+    assert recorder.log == [("event", START + 1), ("flush", None)]
+
+
+def test_fact_that_says_something_else_by_now_is_sent_again() -> None:
+    recorder, held = Recorder(), {fact(START).event_id: {"symbol": "A", "isin": "XS0000000000"}}
+    assert load(recorder, [fact(START)], held).securities == 1
+
+
+def test_replay_waits_for_the_reference_job_before_its_first_event() -> None:
+    recorder, asked = Recorder(), []
+
+    def follow(at_ms: int) -> bool:
+        asked.append((at_ms, list(recorder.log)))
+        return True
+
+    summary = replay(recorder, [tick(START)], FAST, follow)
+    assert asked == [(START - 1, [("reference heartbeat", START - 1), ("flush", None)])]
+    assert summary.followed is True
+    assert replay(Recorder(), [tick(START)], FAST, lambda _: False).followed is False

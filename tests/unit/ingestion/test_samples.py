@@ -56,7 +56,7 @@ def test_every_ex_date_of_the_sample_is_a_fact_with_the_amount_it_implies(
     paid: dict[tuple[str, date], Fraction] = defaultdict(Fraction)
     bundle = reference()
     for action in bundle.actions:
-        symbol = bundle.symbol_of(action.listing_id).symbol
+        symbol = bundle.named_at(action.listing_id, 0).symbol
         if action.kind is ActionKind.SPLIT:
             paid[symbol, action.ex_date] = Fraction(-1)
         else:

@@ -13,13 +13,13 @@ import fastavro
 import pytest
 
 from asknown.contracts.catalog import contract
+from asknown.contracts.partitions import partition_of
 from asknown.errors import UsageError
 from asknown.ingestion import oracle
 from asknown.ingestion.connectors import synthetic_market as market
 from asknown.ingestion.connectors.poison import KINDS, reasons
 from asknown.ingestion.connectors.synthetic import Session, SessionSpec, generate, reference
 from asknown.ingestion.event import Event, Poison, Settle
-from asknown.ingestion.murmur2 import partition_of
 from asknown.ingestion.session_ledger import Outcome, counts, read_ledger, write_ledger
 from asknown.quality.reasons import Reason
 from asknown.reference.calendars import Phase, session

@@ -3,58 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from asknown.errors import UsageError
 from asknown.reference.actions import (
     Action,
     ActionKind,
     ActionStatus,
     DividendMethod,
-    cumulative,
     day_factors,
     in_force,
+    method_of,
+    needs_close,
+    share_ratio,
 )
-
-SPLIT = Action(
-    action_id="split",
-    listing_id="e_1",
-    kind=ActionKind.SPLIT,
-    ex_date=date(2023, 3, 2),
-    valid_from=1_000,
-    known_from=500,
-    ratio_numerator=2,
-    ratio_denominator=1,
-)
-BONUS = replace(
-    SPLIT, action_id="bonus", kind=ActionKind.BONUS, ratio_numerator=1, ratio_denominator=1
-)
-DIVIDEND = replace(
+from tests.unit.reference.actions_vocabulary import (
+    BONUS,
+    DEMERGER,
+    DIVIDEND,
+    REDUCTION,
+    RIGHTS,
     SPLIT,
-    action_id="dividend",
-    kind=ActionKind.CASH_DIVIDEND,
-    ratio_numerator=None,
-    ratio_denominator=None,
-    cash_amount=Decimal("0.5"),
-    method=DividendMethod.PREV_CLOSE,
-    reference_price=Decimal("34.75"),
+    split,
 )
-
-
-def split(new: int, old: int, at_ms: int, number: int) -> Action:
-    return replace(
-        SPLIT,
-        action_id=f"split-{number}",
-        valid_from=at_ms,
-        ratio_numerator=new,
-        ratio_denominator=old,
-    )
 
 
 def test_split_and_bonus_on_one_day_multiply() -> None:
@@ -73,6 +46,26 @@ def test_bonus_counts_new_shares_for_held_ones(new: int, held: int, price: tuple
 def test_consolidation_raises_the_price() -> None:
     factors = day_factors([split(1, 10, 1_000, 0)])
     assert (factors.price, factors.share) == (Fraction(10), Fraction(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("actions", "price"),
+    [
+        # MCX 2026-01-02, face value 10 to 2; BAJFINANCE 2025-06-16, 2 to 1 and a bonus of 4:1.
+        ([split(5, 1, 1_000, 0)], Fraction(1, 5)),
+        (
+            [split(2, 1, 1_000, 0), replace(BONUS, ratio_numerator=4)],
+            Fraction(1, 10),
+        ),
+        # Consolidations stay exact however large: those of GBSN come to 166,666.99.
+        ([split(1, 35, 1_000, 0), split(3, 57, 1_000, 1)], Fraction(665)),
+        ([split(100, 16_666_699, 1_000, 0)], Fraction("166666.99")),
+    ],
+)
+def test_share_actions_multiply_exactly(actions: list[Action], price: Fraction) -> None:
+    factors = day_factors(actions)
+    assert factors.price == factors.split == price
+    assert factors.share == 1 / price
 
 
 def test_stock_dividend_of_five_percent_gives_one_over_1_05() -> None:
@@ -105,6 +98,109 @@ def test_dividends_of_one_day_come_out_of_one_close() -> None:
     assert round(float(both), 6) == 0.898917
 
 
+def test_special_dividend_by_the_previous_close_gives_the_published_factor() -> None:
+    paid = replace(
+        DIVIDEND,
+        kind=ActionKind.SPECIAL_DIVIDEND,
+        cash_amount=Decimal("3.08"),
+        reference_price=Decimal("29.97"),
+    )
+    assert round(float(day_factors([paid]).price), 6) == 0.897231
+
+
+def test_dividend_without_a_method_is_measured_against_the_previous_close() -> None:
+    assert day_factors([replace(DIVIDEND, method=None)]) == day_factors([DIVIDEND])
+
+
+def test_dividend_on_the_day_of_a_split_is_on_the_cum_basis() -> None:
+    # Half a rupee of 34.75, then two shares for one: the dividend is not quoted after the split.
+    factors = day_factors([SPLIT, DIVIDEND])
+    assert factors.price == (1 - Fraction("0.5") / Fraction("34.75")) / 2
+    assert (factors.split, factors.share) == (Fraction(1, 2), 2)
+
+
+def test_rights_take_the_price_to_the_theoretical_one() -> None:
+    factors = day_factors([RIGHTS])
+    assert factors.price == (100 * 60 + 173 * 17) / Fraction(273 * 60)
+    assert round(float(factors.price), 6) == 0.545849
+    assert factors.split == factors.price
+    assert factors.split * factors.share == 1
+
+
+@pytest.mark.parametrize("price", ["60", "61"])
+def test_rights_at_or_above_the_close_change_nothing(price: str) -> None:
+    assert day_factors([replace(RIGHTS, subscription_price=Decimal(price))]).price == 1
+
+
+def test_rights_for_nothing_are_a_bonus() -> None:
+    free = replace(RIGHTS, subscription_price=Decimal(0))
+    bonus = replace(BONUS, ratio_numerator=173, ratio_denominator=100)
+    assert day_factors([free]) == day_factors([bonus])
+
+
+def test_demerger_takes_its_value_out_of_the_price_alone() -> None:
+    factors = day_factors([DEMERGER])
+    assert factors.price == Fraction(2580) / Fraction("2841.85")
+    assert abs(float(factors.price) - 0.907859) < 1e-6
+    assert factors.split == factors.share == 1
+
+
+def test_demerger_by_the_ex_close_is_close_over_close_and_value() -> None:
+    after = replace(DEMERGER, method=DividendMethod.EX_CLOSE, reference_price=Decimal(2580))
+    assert day_factors([after]).price == Fraction(2580) / Fraction("2841.85")
+
+
+def test_capital_reduction_with_a_ratio_is_a_consolidation() -> None:
+    assert day_factors([REDUCTION]) == day_factors([split(1, 10, 1_000, 0)])
+
+
+def test_capital_reduction_that_repays_is_measured_against_a_close() -> None:
+    repaid = replace(REDUCTION, cash_amount=Decimal(5), reference_price=Decimal(50))
+    assert day_factors([repaid]).price == 9
+    assert needs_close(repaid) is DividendMethod.PREV_CLOSE
+
+
+def test_priced_actions_of_one_day_share_one_cum_close() -> None:
+    """Cash leaves first, together; a share offered that day has no claim to it."""
+    close = {"reference_price": Decimal(100), "method": DividendMethod.PREV_CLOSE}
+    paid = replace(DIVIDEND, cash_amount=Decimal(4), **close)
+    spun = replace(DEMERGER, distributed_value=Decimal(16), **close)
+    offered = replace(
+        RIGHTS,
+        ratio_numerator=1,
+        ratio_denominator=3,
+        subscription_price=Decimal(60),
+        **close,
+    )
+    factors = day_factors([offered, SPLIT, paid, spun])
+    # 100 less 20 is 80; three of 80 and one of 60 are four of 75; and two shares for each.
+    assert factors.price == Fraction(75, 100) / 2
+    assert factors.split == Fraction(75, 80) / 2
+    assert factors.split * factors.share == 1
+    assert factors == day_factors([spun, paid, offered, SPLIT])
+
+
+def test_merger_and_other_have_no_factor() -> None:
+    kinds = (ActionKind.MERGER, ActionKind.OTHER)
+    actions = [replace(SPLIT, kind=kind) for kind in kinds]
+    assert day_factors(actions).price == 1
+    assert [share_ratio(action) for action in actions] == [1, 1]
+    assert method_of(actions) == ""
+
+
+def test_method_of_a_day_names_every_way_once() -> None:
+    after = replace(DIVIDEND, method=DividendMethod.EX_CLOSE)
+    assert method_of([RIGHTS, SPLIT, BONUS, DEMERGER, after]) == "RATIO+PREV_CLOSE+EX_CLOSE+TERP"
+    assert method_of([SPLIT, replace(DIVIDEND, status=ActionStatus.CANCELLED)]) == "RATIO"
+
+
+def test_only_priced_actions_that_count_need_a_close() -> None:
+    assert needs_close(SPLIT) is None
+    assert needs_close(replace(RIGHTS, status=ActionStatus.CANCELLED)) is None
+    assert needs_close(RIGHTS) is DividendMethod.PREV_CLOSE
+    assert needs_close(replace(DEMERGER, method=None)) is DividendMethod.PREV_CLOSE
+
+
 def test_dividend_before_a_split_of_its_day_is_converted_for_the_ex_close() -> None:
     paid = replace(
         DIVIDEND,
@@ -116,90 +212,7 @@ def test_dividend_before_a_split_of_its_day_is_converted_for_the_ex_close() -> N
     assert day_factors([SPLIT, paid]).price == Fraction(49, 100)
 
 
-@pytest.mark.parametrize("status", [ActionStatus.CANCELLED, ActionStatus.NEEDS_TERMS])
-def test_action_without_force_has_no_factor(status: ActionStatus) -> None:
-    assert day_factors([replace(SPLIT, status=status)]).price == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"ratio_numerator": 0}, "ASKNOWN-REFERENCE-002"),
-        ({"kind": ActionKind.RIGHTS}, "ASKNOWN-REFERENCE-004"),
-    ],
-)
-def test_share_action_without_usable_terms_is_refused(
-    changes: dict[str, object], code: str
-) -> None:
-    with pytest.raises(UsageError) as refused:
-        day_factors([replace(SPLIT, **changes)])  # type: ignore[arg-type]
-    assert refused.value.code == code
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"reference_price": None}, "ASKNOWN-REFERENCE-003"),
-        ({"cash_amount": None}, "ASKNOWN-REFERENCE-002"),
-        ({"cash_amount": Decimal("34.75")}, "ASKNOWN-REFERENCE-005"),
-    ],
-)
-def test_dividend_without_usable_terms_is_refused(changes: dict[str, object], code: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        day_factors([replace(DIVIDEND, **changes)])  # type: ignore[arg-type]
-    assert refused.value.code == code
-
-
 def test_newest_known_version_is_in_force() -> None:
     amended = replace(SPLIT, version=2, known_from=800, ratio_numerator=3)
     assert in_force([amended, SPLIT], 700) == [SPLIT]
     assert in_force([SPLIT, amended]) == [amended]
-
-
-ratios = st.tuples(st.integers(1, 50), st.integers(1, 50))
-histories = st.lists(st.tuples(st.integers(0, 1_000), ratios), max_size=8)
-
-
-@given(histories, st.integers(0, 1_000), st.integers(0, 1_000))
-def test_split_at_any_time_keeps_volume_times_price(
-    history: list[tuple[int, tuple[int, int]]], at_ms: int, to_ms: int
-) -> None:
-    actions = [split(*ratio, when, number) for number, (when, ratio) in enumerate(history)]
-    here, there = cumulative(actions, at_ms), cumulative(actions, to_ms)
-    price, volume = Fraction("123.45"), Fraction(700)
-    adjusted = price * there.price / here.price
-    shares = volume * there.share / here.share
-    assert adjusted * shares == price * volume
-    assert here.price * here.share == 1
-
-
-dividends = st.tuples(st.integers(0, 1_000), st.integers(1, 99))
-
-
-@given(
-    histories,
-    st.lists(dividends, max_size=6),
-    st.lists(st.integers(0, 1_000), min_size=2, max_size=5),
-    st.tuples(st.integers(0, 1_000), st.integers(0, 1_000)),
-)
-def test_adjusting_to_two_days_differs_by_one_constant(
-    history: list[tuple[int, tuple[int, int]]],
-    paid: list[tuple[int, int]],
-    times: list[int],
-    ends: tuple[int, int],
-) -> None:
-    actions = [split(*ratio, when, number) for number, (when, ratio) in enumerate(history)]
-    actions += [
-        replace(
-            DIVIDEND,
-            action_id=f"dividend-{number}",
-            valid_from=when,
-            cash_amount=Decimal(cents).scaleb(-2),
-            method=DividendMethod.EX_CLOSE,
-        )
-        for number, (when, cents) in enumerate(paid)
-    ]
-    factor = {at: cumulative(actions, at).price for at in (*times, *ends)}
-    series = [[Fraction(100 + at) * factor[end] / factor[at] for at in times] for end in ends]
-    constant = factor[ends[0]] / factor[ends[1]]
-    assert [one / other for one, other in zip(*series, strict=True)] == [constant] * len(times)

@@ -5,68 +5,29 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
+from asknown.cli.main import run
 from asknown.serving.main import create_app
-from asknown.settings import Settings
+from asknown.settings import Settings, settings
 from asknown.stack.clickhouse import clickhouse_service
 from asknown.storage import clickhouse
+from tests.unit.serving import market
+from tests.unit.serving.market import ACME, ENVELOPE, LATE, NOVA, PEAR, at
 
 NOW = datetime(2024, 11, 1, 12, tzinfo=UTC)
 INGESTED = datetime(2024, 10, 28, 12, tzinfo=UTC)
 START_SECONDS = 60
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change point, as far as the tests care."""
-
-    key: str
-    effective: str
-    listing: str
-    symbol: str
-    price: float = 1.0
-    split: float = 1.0
-    share: float = 1.0
-    version: int = 0
-    known: str = ""
-    status: str = "LISTED"
-    venue: str = "XSIM"
-
-
-ACME, NOVA, PEAR, TWIN = "e_acme", "e_nova", "e_pear", "e_twin"
-CHANGES = [
-    # ACME: a 2:1 split on 10-21, a dividend on 10-25 that was known only on the 26th
-    Change("X:ACME", "2024-01-02", ACME, "ACME"),
-    Change("X:ACME", "2024-10-21", ACME, "ACME", 0.5, 0.5, 2.0, 1),
-    Change("X:ACME", "2024-10-26", ACME, "ACME", 0.49, 0.5, 2.0, 2),
-    # announced: not yet in force at NOW
-    Change("X:ACME", "2024-12-02", ACME, "ACME", 0.245, 0.25, 4.0, 3, known="2024-10-30"),
-    # PEAR was called OLD until 2024-06-03; then a new company took that symbol
-    Change("X:OLD", "2024-01-02", PEAR, "OLD"),
-    Change("X:OLD", "2024-06-03", "", "OLD", status="NOT_LISTED"),
-    Change("X:OLD", "2024-07-01", NOVA, "OLD"),
-    Change("X:PEAR", "2024-06-03", PEAR, "PEAR"),
-    # the same symbol on two venues
-    Change("X:TWIN", "2024-01-02", TWIN, "TWIN"),
-    Change("Y:TWIN", "2024-01-02", "e_twin_y", "TWIN", venue="XNYS"),
-    # gone, but its history is still asked for
-    Change("X:GONE", "2024-01-02", "e_gone", "GONE"),
-    Change("X:GONE", "2024-08-01", "e_gone", "GONE", status="DELISTED"),
-]
-ENVELOPE = {"source": "test", "schema_version": 1, "kafka_partition": 0}
+Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +60,12 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="session")
 def filled(config: Settings) -> Settings:
     """Put a small market into the server."""
-    insert(config, "silver.entity_change", changes())
-    insert(config, "silver.trade", trades())
+    insert(config, "silver.entity_history", market.entity_history())
+    insert(config, "silver.identifier_map", market.identifiers())
+    insert(config, "silver.corporate_action", market.actions())
+    insert(config, "silver.adjustment_factor", market.adjustment_factors())
+    insert(config, "silver.restatement", market.restatements())
+    insert(config, "silver.trade", trades() + late_trades())
     insert(config, "silver.quote", quotes())
     insert(config, "silver.bar", daily_bars())
     insert(config, "gold.bar", bars())
@@ -108,6 +73,7 @@ def filled(config: Settings) -> Settings:
     learnt = {"ingest_time": at("2024-10-30"), "kafka_offset": 900}
     insert(config, "silver.trade", [{**trades()[0], **learnt, "price": Decimal("99.5")}])
     insert(config, "gold.bar", [{**bars()[1], **learnt, "close": Decimal(101), "revision": 1}])
+    insert(config, "gold.bar", revised_bars())
     return config
 
 
@@ -119,36 +85,49 @@ def api(filled: Settings) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def api_port(filled: Settings) -> Iterator[int]:
+    """Yield the port of an API whose clock stands still."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(filled, now=lambda: NOW), log_level="warning")
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive()
+                time.sleep(0.02)
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+@pytest.fixture
+def command(
+    api_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Yield a function that runs a command and returns its code, output and errors."""
+    monkeypatch.setenv("ASKNOWN_API_PORT", str(api_port))
+    monkeypatch.setenv("ASKNOWN_PORT_OFFSET", "0")
+
+    def asknown(*arguments: str) -> tuple[int, str, str]:
+        settings.cache_clear()
+        code = run([*arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    yield asknown
+    settings.cache_clear()
+
+
 def insert(config: Settings, table: str, rows: list[dict[str, Any]]) -> None:
     with clickhouse.client("writer", settings=config) as client:
         names = list(rows[0])
         client.insert(table, [[row[n] for n in names] for row in rows], column_names=names)
-
-
-def changes() -> list[dict[str, Any]]:
-    return [
-        {
-            **ENVELOPE,
-            "event_id": f"c{number}",
-            "event_time": at(c.effective),
-            "ingest_time": at(c.effective),
-            "entity_id": c.key,
-            "raw_key": c.key,
-            "effective_time": at(c.effective),
-            "listing_id": c.listing,
-            "isin": "",
-            "symbol": c.symbol,
-            "venue": c.venue,
-            "status": c.status,
-            "price_factor": c.price,
-            "split_factor": c.split,
-            "share_factor": c.share,
-            "factor_version": c.version,
-            "known_from": at(c.known or c.effective),
-            "kafka_offset": number,
-        }
-        for number, c in enumerate(CHANGES)
-    ]
 
 
 def resolved(listing: str, symbol: str, time: datetime, number: int, **more: Any) -> dict[str, Any]:
@@ -205,6 +184,19 @@ def trades() -> list[dict[str, Any]]:
     return rows
 
 
+def late_trades() -> list[dict[str, Any]]:
+    """Return trades around a split that was learnt late: the second was stored without it."""
+    stored = ((18, 100, market.NONE), (22, 50, market.NONE), (25, 50, market.HALF))
+    names = ("price_factor", "split_factor", "share_factor", "factor_version")
+    rows = []
+    for day, price, factors in stored:
+        time = at(f"2024-10-{day}T04:00:00")
+        more = {"price": Decimal(price), "size": Decimal(10), "ingest_time": time}
+        more |= dict(zip(names, factors, strict=True))
+        rows.append(tick(LATE, "LATE", time, 400 + day, **more))
+    return rows
+
+
 def quotes() -> list[dict[str, Any]]:
     time = at("2024-10-18T04:00:00")
     sides = {"bid_price": Decimal("99.9"), "bid_size": Decimal(3)}
@@ -227,6 +219,28 @@ def daily_bars() -> list[dict[str, Any]]:
         )
         for number, (day, close) in enumerate(zip(days, closes, strict=True))
     ]
+
+
+def revised_bars() -> list[dict[str, Any]]:
+    """Return three minutes of NOVA; the second was revised on the 29th and on the 30th."""
+    rows = []
+    for number, (minute, day) in enumerate(((0, 28), (1, 28), (2, 28), (1, 29), (1, 30))):
+        time = at(f"2024-10-18T04:0{minute}:00")
+        revision = day - 28
+        rows.append(
+            {
+                **bars()[1],
+                "entity_id": NOVA,
+                "event_id": f"{NOVA}:60:trade:{minute}:{revision}",
+                "event_time": time,
+                "bar_start": time,
+                "ingest_time": at(f"2024-10-{day}"),
+                "event_count": 2 + revision,
+                "revision": revision,
+                "kafka_offset": 1000 + number,
+            }
+        )
+    return rows
 
 
 def bars() -> list[dict[str, Any]]:

@@ -118,6 +118,35 @@ def test_factors_not_in_force_or_not_known_are_not_used(api: TestClient) -> None
     assert (basis["price_factor"], basis["share_factor"]) == (0.5, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("known_at", "adjust", "expected", "sizes"),
+    [
+        ("2024-10-23", "raw", ["100", "50"], ["10", "10"]),
+        ("2024-10-23", "all", ["100", "50"], ["10", "10"]),  # nobody knew of the split
+        ("2024-10-31", "raw", ["100", "50", "50"], ["10", "10", "10"]),
+        ("2024-10-31", "all", ["50", "50", "50"], ["20", "10", "10"]),
+        ("2024-10-31", "split", ["50", "50", "50"], ["20", "10", "10"]),
+        ("2024-10-31", "dividend", ["100", "50", "50"], ["10", "10", "10"]),
+    ],
+)
+def test_split_learnt_late_adjusts_by_the_knowledge_asked_for(
+    api: TestClient, known_at: str, adjust: str, expected: list[str], sizes: list[str]
+) -> None:
+    span = {"symbols": "LATE", "start": "2024-10-18", "end": "2024-10-26"}
+    rows = get(api, "/v1/trades", **span, known_at=known_at, adjust=adjust)["data"]
+    # The second trade is stored with the factors that were known then: without the split.
+    assert [row["price"] for row in rows] == expected
+    assert [row["size"] for row in rows] == sizes
+
+
+def test_adjusted_rows_carry_the_factors_they_were_adjusted_with(api: TestClient) -> None:
+    span = {"symbols": "LATE", "start": "2024-10-18", "end": "2024-10-26"}
+    raw = get(api, "/v1/trades", **span)["data"]
+    adjusted = get(api, "/v1/trades", **span, adjust="all")["data"]
+    assert [row["price_factor"] for row in raw] == [1.0, 1.0, 0.5]
+    assert [row["price_factor"] for row in adjusted] == [1.0, 0.5, 0.5]
+
+
 def test_adjusted_price_stays_a_decimal_of_eight_places(api: TestClient) -> None:
     rows = get(api, "/v1/trades", **ACME, adjust="all")["data"]
     assert rows[1]["price"] == str(Decimal("100.01") * Decimal("0.49"))
@@ -131,9 +160,32 @@ def test_bars_of_each_interval_and_side_are_apart(api: TestClient) -> None:
     ]
     assert minute[0]["close"] == "101"
     known = get(api, "/v1/bars", **ACME, known_at="2024-10-29")["data"]
-    assert [(r["close"], r["revision"]) for r in known] in ([("100.5", 0)], [])
+    assert [(r["close"], r["revision"]) for r in known] == [("100.5", 0)]
     bid = get(api, "/v1/bars", **ACME, interval="1s", price_type="bid", adjust="all")["data"]
     assert (bid[0]["vwap"], bid[0]["volume"], bid[0]["open"]) == (None, "0", "49.245")
+
+
+@pytest.mark.parametrize(
+    ("known_at", "revisions"),
+    [("2024-10-28T12:00:00Z", [0, 0, 0]), ("2024-10-29T12:00:00Z", [0, 1, 0]), (None, [0, 2, 0])],
+)
+def test_bar_is_the_newest_revision_that_was_known_on_pages_of_any_size(
+    api: TestClient, known_at: str | None, revisions: list[int]
+) -> None:
+    asked = {"entity_ids": "e_nova", "start": "2024-10-18", "end": "2024-10-19"}
+    asked |= {} if known_at is None else {"known_at": known_at}
+    whole = get(api, "/v1/bars", **asked)["data"]
+    assert [row["revision"] for row in whole] == revisions
+    assert [row["event_count"] for row in whole] == [2 + revision for revision in revisions]
+
+    paged, following = [], {}
+    while True:
+        page = get(api, "/v1/bars", **asked, limit=1, **following)
+        paged += page["data"]
+        if not page["next"]:
+            break
+        following = {"next": page["next"]}
+    assert paged == whole
 
 
 def test_quotes_are_adjusted_on_both_sides(api: TestClient) -> None:
@@ -160,29 +212,10 @@ def test_history_of_a_renamed_company_is_one(api: TestClient) -> None:
 
 
 def test_symbol_of_two_venues_must_be_named_more_closely(api: TestClient) -> None:
-    both = problem(api, 422, "/v1/trades", symbols="TWIN", start="2024-10-18")
+    both = problem(api, 409, "/v1/trades", symbols="TWIN", start="2024-10-18")
     assert "TWIN.XNYS" in both["detail"]
     body = get(api, "/v1/trades", symbols="TWIN.XNYS", start="2024-10-18")
     assert body["meta"]["factor_basis"][0]["entity_id"] == "e_twin_y"
-
-
-def test_symbol_of_a_delisted_company_still_names_it(api: TestClient) -> None:
-    body = get(api, "/v1/instruments/resolve", symbol="GONE")
-    assert (body["data"]["entity_id"], body["data"]["status"]) == ("e_gone", "DELISTED")
-
-
-def test_resolve_tells_who_a_symbol_was_and_its_history(api: TestClient) -> None:
-    now = get(api, "/v1/instruments/resolve", symbol="OLD")["data"]
-    then = get(api, "/v1/instruments/resolve", symbol="OLD", on="2024-02-01")["data"]
-    assert (now["entity_id"], then["entity_id"]) == ("e_nova", "e_pear")
-    assert [h["effective_time"][:10] for h in then["history"]] == [
-        "2024-01-02",
-        "2024-06-03",
-        "2024-06-03",
-        "2024-07-01",
-    ]
-    early = get(api, "/v1/instruments/resolve", symbol="ACME", known_at="2024-10-01")["data"]
-    assert early["price_factor"] == 1.0
 
 
 def test_unknown_symbol_is_a_problem_with_the_nearest(api: TestClient) -> None:
@@ -285,6 +318,8 @@ def test_openapi_describes_every_endpoint_with_examples(api: TestClient) -> None
     document = api.get("/openapi.json").json()
     paths = document["paths"]
     assert {"/v1/trades", "/v1/quotes", "/v1/bars", "/v1/instruments/resolve"} <= set(paths)
+    read = {"/v1/instruments", "/v1/corporate-actions", "/v1/adjustment-factors"}
+    assert read | {"/v1/restatements", "/v1/instruments/{entity_id}/history"} <= set(paths)
     for path in ("/v1/trades", "/v1/quotes", "/v1/bars"):
         operation = paths[path]["get"]
         assert {"symbols", "known_at", "adjust"} <= {p["name"] for p in operation["parameters"]}

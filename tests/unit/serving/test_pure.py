@@ -10,10 +10,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from asknown.reference.adjusting import Adjust, Factors, ratios, scaled
+from asknown.reference.moments import FOR_EVER, iso, parse_time
 from asknown.serving import cursor, formats
-from asknown.serving.adjust import Adjust, Factors, ratios, scaled
-from asknown.serving.parameters import iso, parse_time
 from asknown.serving.problems import ApiError
+from asknown.serving.timelines import Point, Timeline
 
 KEY = b"k" * 32
 positions = st.lists(st.one_of(st.text(max_size=40), st.integers(-(2**62), 2**62)), max_size=5)
@@ -62,6 +63,25 @@ def test_cursor_of_another_request_or_key_is_refused() -> None:
         cursor.open_(text, "b", KEY)
     with pytest.raises(ApiError, match="unchanged"):
         cursor.open_(text, "a", b"other")
+
+
+def test_bar_cut_where_factors_changed_takes_the_factors_of_its_part() -> None:
+    before, after, other = Factors(1, 1, 1), Factors(0.5, 0.5, 2), Factors(0.3, 0.3, 2)
+    start = datetime(2024, 10, 21, 4, tzinfo=UTC)
+    minute = timedelta(minutes=1)
+    line = Timeline([point(start - minute, before), point(start + minute / 2, after)])
+    assert line.factors(start - 2 * minute) == Factors(1, 1, 1)
+    assert line.factors_of_part(start, start + minute, after) == after
+    assert line.factors_of_part(start, start + minute, before) == before
+    assert line.factors_of_part(start, start + minute, other) == before
+    assert line.factors_of_part(start - minute, start, after) == before
+    assert line.factors_of_part(start + minute, start + 2 * minute, before) == after
+
+
+def point(start: datetime, factors: Factors) -> Point:
+    texts = ("e_a", "X:A", "A", "XSIM", "", "", "", "", "EQ", "LISTED")
+    numbers = (factors.price, factors.split, factors.share, 0)
+    return Point(*texts, start, FOR_EVER, start, FOR_EVER, *numbers, None, None)
 
 
 @given(prices)

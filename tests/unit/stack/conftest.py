@@ -40,7 +40,7 @@ class RegistryServer:
                 "ASKNOWN_REGISTRY_PORT": str(self.port),
             },
         )
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while time.monotonic() < end:
             try:
                 httpx2.get(f"{self.url}/subjects", timeout=1).raise_for_status()
@@ -49,7 +49,7 @@ class RegistryServer:
                 time.sleep(0.05)
             else:
                 return self.process
-        pytest.fail("the registry did not answer within 30 s")
+        pytest.fail("the registry did not answer within 90 s")
 
     def kill(self) -> None:
         """Kill it as a power cut would."""

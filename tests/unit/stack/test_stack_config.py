@@ -167,6 +167,14 @@ def test_every_service_stands_after_those_it_needs(config: Settings) -> None:
     assert any(service.needs for service in found)
 
 
+def test_healer_is_a_service_only_when_it_is_switched_on(config: Settings) -> None:
+    names = [service.name for service in services(config)]
+    on = config.model_copy(update={"heal_every_seconds": 300.0})
+    healer = services(on)[-1]
+    assert "heal" not in names
+    assert healer.processes[0].command[-3:] == ("heal", "--every", "300.0")
+
+
 def test_port_in_use_is_not_free() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 
 from asknown.settings import Settings
+from asknown.storage import iceberg
+from asknown.storage.clickhouse import migrate
+from asknown.storage.kafka import ensure_topics
 
 LIBRARY = Path("clickhouse", "node_modules", "@chdb", "lib-linux-x64-gnu", "libchdb.so")
 PASSWORD = "for-tests"
@@ -159,10 +162,28 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         )
 
 
+@pytest.fixture
+def stores(broker: dict[str, str], clickhouse: ClickHouseServer, tmp_path: Path) -> Settings:
+    """Return the settings of Kafka, registry, an empty ClickHouse and an empty lake."""
+    found = clickhouse.settings.model_copy(
+        update={
+            "port_offset": int(broker["ASKNOWN_PORT_OFFSET"]),
+            "catalog_address": f"sqlite:///{tmp_path / 'catalog.db'}",
+            "warehouse": f"file://{tmp_path / 'warehouse'}",
+        }
+    )
+    ensure_topics(found)
+    migrate(found)
+    iceberg.ensure_tables(found)
+    return found
+
+
 def free_stack_offset() -> int:
     """Return an offset at which every default port of the stack is free now."""
     ports = [value for name, value in Settings() if name.endswith("_port")]
-    for offset in range(11_000, 40_000, 97):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 11_000 + 7_000 * worker  # two workers that look at once must not find the same
+    for offset in range(first, first + 7_000, 97):
         if all(_is_free(port + offset) for port in ports):
             return offset
     raise AssertionError("no free ports for a stack")

@@ -37,7 +37,10 @@ def test_migrating_twice_applies_each_migration_once(clickhouse):
 def test_migrated_tables_have_the_columns_and_types_of_the_contracts(clickhouse):
     migrate(clickhouse.settings)
     with client("reader", settings=clickhouse.settings) as connection:
-        rows = connection.query("SELECT database || '.' || table, name, type FROM system.columns")
+        rows = connection.query(
+            "SELECT database || '.' || table, name, type FROM system.columns"
+            " WHERE default_kind != 'MATERIALIZED'"  # a second copy for reading, not data
+        )
         found: dict[str, list[tuple[str, str]]] = {}
         for table, name, kind in rows.result_rows:
             found.setdefault(table, []).append((name, kind))

@@ -11,6 +11,7 @@ import pytest
 
 from asknown.contracts.catalog import contract, contracts
 from asknown.contracts.render import arrow_schema, iceberg_schema, store_fields
+from asknown.contracts.tables import lake_tables
 from asknown.settings import Settings
 from asknown.storage import iceberg
 
@@ -47,17 +48,31 @@ def test_tables_are_made_once_and_as_the_contracts_say(config: Settings):
         assert found == wanted
 
 
+def test_tables_without_a_topic_are_made_cut_and_sorted(config: Settings):
+    iceberg.ensure_tables(config)
+    for t in lake_tables().values():
+        table = iceberg.lake(config).load_table(t.name)
+        assert table.schema().column_names == [f.name for f in t.fields]
+        assert len(table.spec().fields) == len(t.partition_by)
+        ids = [table.schema().find_field(column).field_id for column in t.sort_by]
+        assert [f.source_id for f in table.sort_order().fields] == ids
+
+
 def test_tables_are_cut_by_the_day_but_a_source_s_bars_by_the_year(config: Settings):
     iceberg.ensure_tables(config)
     catalog = iceberg.lake(config)
     found = {
         name: [f.name for f in catalog.load_table(name).spec().fields]
-        for name in ("bronze.trade", "silver.trade", "silver.bar", "gold.bar", "ops.late_event")
+        for name in (
+            *("bronze.trade", "silver.trade", "silver.bar"),
+            *("gold.bar", "gold.quality", "ops.late_event"),
+        )
     }
     assert found == {
         "bronze.trade": ["kafka_time_day"],
         "silver.trade": ["event_time_day"],
         "silver.bar": ["event_time_year"],
+        "gold.quality": ["event_time_year"],
         "gold.bar": ["event_time_day"],
         "ops.late_event": ["event_time_day"],
     }

@@ -6,92 +6,93 @@ import json
 import os
 import subprocess
 import sys
-from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
-from asknown.contracts.registry import AvroCodec, RegistryClient
 from asknown.settings import Settings
-from asknown.storage import iceberg
-from asknown.storage.clickhouse import migrate
-from asknown.storage.kafka import ensure_topics
 from asknown.storage.ledger import Collector, StoreCount
-
-ENVELOPE = {
-    "event_time": 1_400_000_000_000,
-    "ingest_time": 1_400_000_000_000,
-    "source": "test",
-    "schema_version": 1,
-    "entity_id": "x",
-}
+from tests.unit.storage.lanes import ENVELOPE, aside, healed, quote, replayed, send
 
 
-def quote(number: int) -> dict:
-    prices = dict.fromkeys(("bid_price", "bid_size", "ask_price", "ask_size"), Decimal(1))
-    payload = {"source_system": "test", "symbol": "AAA", **prices, "extra": {}}
-    return {**ENVELOPE, "event_id": f"q{number}", "payload": payload}
-
-
-def aside(offset: int, reason: str) -> dict:
-    place = {"topic": "raw.quote", "partition": 0, "offset": offset}
-    payload = {**place, "stage": "normalize", "reason": reason}
-    return {**ENVELOPE, "event_id": f"raw.quote:0:{offset}", "payload": payload}
-
-
-@pytest.fixture
-def config(broker: dict[str, str], clickhouse, tmp_path: Path) -> Settings:
-    """Return the settings of Kafka, registry, an empty ClickHouse and an empty lake."""
-    found = clickhouse.settings.model_copy(
-        update={
-            "port_offset": int(broker["ASKNOWN_PORT_OFFSET"]),
-            "catalog_address": f"sqlite:///{tmp_path / 'catalog.db'}",
-            "warehouse": f"file://{tmp_path / 'warehouse'}",
-        }
-    )
-    ensure_topics(found)
-    migrate(found)
-    iceberg.ensure_tables(found)
-    return found
-
-
-def send(config: Settings, topic: str, *records: dict | bytes) -> None:
-    with RegistryClient(config.registry_url) as registry:
-        encode = AvroCodec(registry).encoder(topic)
-    producer = Producer({"bootstrap.servers": config.bootstrap_servers})
-    for record in records:
-        value = record if isinstance(record, bytes) else encode(record)
-        producer.produce(topic, key="x", value=value)
-    producer.flush()
-
-
-def test_a_second_reading_adds_what_came_and_closes_when_every_record_has_a_lane(config: Settings):
-    with Collector(config) as collector:
-        send(config, "raw.quote", quote(0), quote(1), quote(2), b"poison")
+def test_a_second_reading_adds_what_came_and_closes_when_every_record_has_a_lane(stores: Settings):
+    with Collector(stores) as collector:
+        was = collector.read().ledgers["raw.quote"]
+        send(stores, "raw.quote", quote(0), quote(1), quote(2), b"poison")
         first = collector.read().ledgers["raw.quote"]
-        assert (first.raw, first.difference) == (4, 4)
-        send(config, "quarantine.event", aside(3, "DECODE_BAD_MAGIC"), aside(0, "CROSSED_QUOTE"))
-        send(config, "late.event", aside(1, "LATE_BEYOND_WATERMARK"))
-        send(config, "duplicate.event", aside(2, "DUPLICATE"))
+        assert (first.raw - was.raw, first.difference - was.difference) == (4, 4)
+        send(stores, "quarantine.event", aside(3, "DECODE_BAD_MAGIC"), aside(0, "CROSSED_QUOTE"))
+        send(stores, "late.event", aside(1, "LATE_BEYOND_WATERMARK"))
+        send(stores, "duplicate.event", aside(2, "DUPLICATE"))
         second = collector.read()
     found = second.ledgers["raw.quote"]
-    assert (found.raw, found.quarantined, found.late, found.duplicate) == (4, 2, 1, 1)
-    assert found.closed
+    assert (found.raw, found.quarantined - was.quarantined) == (first.raw, 2)
+    assert (found.late - was.late, found.duplicate - was.duplicate) == (1, 1)
+    assert found.difference == was.difference
     assert second.reasons == {"DECODE_BAD_MAGIC": 1, "CROSSED_QUOTE": 1}
     assert not second.stores_equal  # nothing has been copied into the lake
 
 
-def test_the_command_prints_one_document_and_exits_with_3_when_stores_differ(config: Settings):
-    send(config, "normalized.quote", {**ENVELOPE, "event_id": "beat", "payload": None})
+def test_a_record_that_is_brought_back_counts_as_what_it_became(stores: Settings):
+    send(stores, "quarantine.event", aside(1001, "UNKNOWN_SYMBOL"), aside(1002, "UNKNOWN_SYMBOL"))
+    with Collector(stores) as collector:
+        before = collector.read()
+        send(stores, "duplicate.event", aside(1001, "DUPLICATE"))
+        # The second names a record that Kafka has forgotten: it is not taken off what is there.
+        send(stores, "replayed.event", replayed(1001), replayed(999_999))
+        after = collector.read()
+    was, found = before.ledgers["raw.quote"], after.ledgers["raw.quote"]
+    assert found.quarantined == was.quarantined - 1
+    assert found.duplicate == was.duplicate + 1
+    assert found.difference == was.difference
+    assert (before.reasons["UNKNOWN_SYMBOL"], after.reasons["UNKNOWN_SYMBOL"]) == (2, 1)
+    assert (before.replayed, after.replayed, after.document()["replayed"]) == (0, 1, 1)
+
+
+def test_a_healed_record_counts_as_what_it_became(stores: Settings):
+    late = [aside(n, "LATE_BEYOND_WATERMARK") for n in range(2001, 2005)]
+    with Collector(stores) as collector:
+        send(stores, "late.event", *late)
+        before = collector.read()
+        outcomes = ("NORMALIZED", "DUPLICATE", "MARKET_CLOSED")
+        markers = [healed(2001 + n, outcome) for n, outcome in enumerate(outcomes)]
+        derived = healed(2004, "NORMALIZED")
+        derived["payload"]["topic"] = "normalized.quote"  # a late row of another stage
+        send(stores, "healed.event", *markers, derived)
+        after = collector.read()
+    was, found = before.ledgers["raw.quote"], after.ledgers["raw.quote"]
+    assert (found.late, found.duplicate) == (was.late - 3, was.duplicate + 1)
+    assert found.quarantined == was.quarantined + 1
+    assert found.difference == was.difference + 1  # the row of the first is not there yet
+    assert after.reasons["MARKET_CLOSED"] == before.reasons.get("MARKET_CLOSED", 0) + 1
+    assert (before.healed, after.healed) == (0, 3)
+
+
+def test_reference_records_have_a_ledger_too(stores: Settings):
+    fact = {"kind": "LIST", "symbol": "AAA", "venue": "XSIM", "valid_from": 16_000, "extra": {}}
+    raw = {**ENVELOPE, "event_id": "s", "payload": {**fact, "source_system": "test"}}
+    place = {"topic": "raw.security", "partition": 0, "offset": 1}
+    refused = {**place, "stage": "reference", "reason": "ISIN_CHECKSUM"}
+    lane = {**ENVELOPE, "event_id": "raw.security:0:1", "payload": refused}
+    with Collector(stores) as collector:
+        send(stores, "raw.security", raw, raw)
+        before = collector.read().ledgers["raw.security"]
+        send(stores, "quarantine.event", lane)
+        send(stores, "duplicate.event", lane)
+        after = collector.read().ledgers["raw.security"]
+    assert (before.raw, before.difference) == (2, 2)
+    assert (after.quarantined, after.duplicate, after.closed) == (1, 1, True)
+
+
+def test_the_command_prints_one_document_and_exits_with_3_when_stores_differ(stores: Settings):
+    send(stores, "normalized.quote", {**ENVELOPE, "event_id": "beat", "payload": None})
     environment = {
         **os.environ,
-        "ASKNOWN_PORT_OFFSET": str(config.port_offset),
-        "ASKNOWN_CLICKHOUSE_ADDRESS": config.clickhouse_url,
-        "ASKNOWN_CLICKHOUSE_READER_PASSWORD": config.clickhouse_reader_password.get_secret_value(),
-        "ASKNOWN_CATALOG_ADDRESS": config.catalog_address,
-        "ASKNOWN_WAREHOUSE": config.warehouse,
-        "ASKNOWN_DATA_DIR": str(config.data_dir),
+        "ASKNOWN_PORT_OFFSET": str(stores.port_offset),
+        "ASKNOWN_CLICKHOUSE_ADDRESS": stores.clickhouse_url,
+        "ASKNOWN_CLICKHOUSE_READER_PASSWORD": stores.clickhouse_reader_password.get_secret_value(),
+        "ASKNOWN_CATALOG_ADDRESS": stores.catalog_address,
+        "ASKNOWN_WAREHOUSE": stores.warehouse,
+        "ASKNOWN_DATA_DIR": str(stores.data_dir),
     }
     command = [sys.executable, "-m", "asknown.cli.main", "ledger", "-o", "json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

@@ -28,6 +28,7 @@ final class AvroEncoder implements SerializationSchema<RowData> {
   public void open(InitializationContext context) throws IOException {
     SchemaRegistry.Latest latest = new SchemaRegistry(url).latest(subject);
     schemaId = latest.id();
+    RowWriter.requireEveryColumn(latest.schema(), type, subject + ": ");
     writer = RowWriter.record(latest.schema(), type, subject + ": ");
     output = new AvroOutput();
   }

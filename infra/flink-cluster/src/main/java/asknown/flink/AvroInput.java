@@ -11,10 +11,21 @@ final class AvroInput {
 
   private byte[] bytes;
   private int position;
+  private boolean outOfRange;
 
   void reset(byte[] from, int start) {
     bytes = from;
     position = start;
+    outOfRange = false;
+  }
+
+  /** Notes a value that is well written and that nothing can compute with. */
+  void noteOutOfRange() {
+    outOfRange = true;
+  }
+
+  boolean isOutOfRange() {
+    return outOfRange;
   }
 
   boolean atEnd() {

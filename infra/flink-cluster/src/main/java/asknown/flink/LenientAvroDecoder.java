@@ -80,10 +80,14 @@ final class LenientAvroDecoder implements DeserializationSchema<RowData> {
       if (!input.atEnd()) {
         return poison(message, "DECODE_TRUNCATED");
       }
+      if (input.isOutOfRange()) {
+        return poison(message, "FIELD_OUT_OF_RANGE");
+      }
       // By reference: the bytes cost nothing unless a rejected row carries them on.
       keep(row, message);
       return row;
-    } catch (MalformedAvroException e) {
+    } catch (MalformedAvroException | StackOverflowError e) {
+      // A schema that holds itself, or data nested without end: no contract of ours has either.
       return poison(message, "DECODE_TRUNCATED");
     }
   }

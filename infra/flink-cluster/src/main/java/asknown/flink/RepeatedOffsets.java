@@ -23,7 +23,7 @@ public final class RepeatedOffsets extends AggregateFunction<Long[], RepeatedOff
   private static final long serialVersionUID = 1L;
 
   /** The rows of the latest event time. */
-  public static final class Peers {
+  public static class Peers {
     /** Event time of the rows below, in milliseconds. */
     public long time = Long.MIN_VALUE;
 
@@ -59,13 +59,26 @@ public final class RepeatedOffsets extends AggregateFunction<Long[], RepeatedOff
     }
     long millis = time.getMillisecond();
     if (millis != peers.time) {
+      forget(peers);
       peers.time = millis;
+    }
+    take(peers, id, offset);
+  }
+
+  /** Forgets the rows of the latest event time. */
+  static void forget(Peers peers) {
+    peers.id = null;
+    peers.otherIds = null;
+    peers.otherOffsets = null;
+    peers.repeated = null;
+  }
+
+  /** Takes one more row of the latest event time. */
+  static void take(Peers peers, StringData id, long offset) {
+    if (peers.id == null) {
       // The row behind the string is reused in a batch: keep bytes of our own.
       peers.id = StringData.fromBytes(id.toBytes());
       peers.offset = offset;
-      peers.otherIds = null;
-      peers.otherOffsets = null;
-      peers.repeated = null;
     } else if (id.equals(peers.id)) {
       peers.repeated = append(peers.repeated, Math.max(peers.offset, offset));
       peers.offset = Math.min(peers.offset, offset);

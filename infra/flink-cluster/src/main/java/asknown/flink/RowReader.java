@@ -25,6 +25,10 @@ import org.apache.flink.table.types.logical.RowType;
  */
 final class RowReader {
 
+  // Beyond these an instant overflows in microseconds, or in what reads it later.
+  private static final long YEAR_1 = -62_135_596_800_000L;
+  private static final long YEAR_10000 = 253_402_300_800_000L;
+
   /** Reads or skips one value; null target type means skip. */
   @FunctionalInterface
   interface Reader {
@@ -220,7 +224,15 @@ final class RowReader {
     if (!(writer.getLogicalType() instanceof LogicalTypes.TimestampMillis)) {
       throw mismatch(writer, target);
     }
-    return in -> TimestampData.fromEpochMillis(in.readLong());
+    return in -> {
+      long millis = in.readLong();
+      if (millis < YEAR_1 || millis >= YEAR_10000) {
+        // Only noted: bytes that are no record at all may hold anything.
+        in.noteOutOfRange();
+        return null;
+      }
+      return TimestampData.fromEpochMillis(millis);
+    };
   }
 
   private static Reader bytes(Schema writer, LogicalType target) {
@@ -234,10 +246,11 @@ final class RowReader {
     }
     int precision = wanted.getPrecision();
     int scale = wanted.getScale();
-    return in -> decimal(in.readBytes(), precision, scale);
+    long limit = (long) Math.pow(10, Math.min(precision, 18)); // exact: 5^18 has 42 bits
+    return in -> decimal(in.readBytes(), precision, scale, limit);
   }
 
-  private static DecimalData decimal(byte[] unscaled, int precision, int scale) {
+  private static DecimalData decimal(byte[] unscaled, int precision, int scale, long limit) {
     if (unscaled.length == 0) {
       throw new MalformedAvroException("a decimal of no bytes");
     }
@@ -251,6 +264,9 @@ final class RowReader {
     long value = unscaled[0];
     for (int i = 1; i < unscaled.length; i++) {
       value = value << 8 | (unscaled[i] & 0xff);
+    }
+    if (value <= -limit || value >= limit) {
+      throw new MalformedAvroException("a decimal of more than " + precision + " digits");
     }
     return DecimalData.fromUnscaledLong(value, precision, scale);
   }

@@ -1,5 +1,6 @@
 package asknown.flink;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.flink.avro.shaded.org.apache.avro.LogicalTypes;
 import org.apache.flink.avro.shaded.org.apache.avro.Schema;
@@ -31,7 +32,7 @@ final class RowWriter {
 
   private static final StringData HEARTBEAT = StringData.fromString("heartbeat");
 
-  /** Returns a writer of whole rows; every field of the schema must be a column of the table. */
+  /** Returns a writer of whole rows; a field that is no column of the table must be optional. */
   static Writer record(Schema schema, RowType table, String path) {
     List<Schema.Field> fields = schema.getFields();
     Writer[] writers = new Writer[fields.size()];
@@ -44,6 +45,9 @@ final class RowWriter {
         writers[i] = field(field.schema(), table.getTypeAt(positions[i]), name);
       } else if (RowReader.inner(field.schema()) != null) {
         writers[i] = flat(field.schema(), table, name);
+      } else if (isOptional(field.schema())) {
+        // Registered while a job of the older contract runs; a restart must not end that job.
+        writers[i] = (row, position, out) -> out.writeLong(0);
       } else {
         throw mismatch(name, "a column", "none");
       }
@@ -69,6 +73,25 @@ final class RowWriter {
         writer.write(row, 0, out);
       }
     };
+  }
+
+  /** Requires that every column is written: a value must not be lost on its way to Kafka. */
+  static void requireEveryColumn(Schema schema, RowType table, String path) {
+    List<String> missing = new ArrayList<>(table.getFieldNames());
+    for (Schema.Field field : schema.getFields()) {
+      Schema inner = missing.remove(field.name()) ? null : RowReader.inner(field.schema());
+      if (inner != null) {
+        inner.getFields().forEach(each -> missing.remove(each.name()));
+      }
+    }
+    if (!missing.isEmpty()) {
+      throw mismatch(path + missing.get(0), "a field of the registered schema", "none");
+    }
+  }
+
+  private static boolean isOptional(Schema schema) {
+    return schema.getType() == Schema.Type.UNION
+        && schema.getTypes().get(0).getType() == Schema.Type.NULL;
   }
 
   private static Writer field(Schema schema, LogicalType type, String name) {
@@ -173,6 +196,6 @@ final class RowWriter {
   private static IllegalArgumentException mismatch(String name, String expected, String found) {
     return new IllegalArgumentException(
         "ASKNOWN-AVRO-004 " + name + ": expected " + expected + ", found " + found
-            + ". Next: compare schemas/ with the registry (asknown up registers the contracts)");
+            + ". Next: compare schemas/ with the registry (asknown schema migrate registers the contracts)");
   }
 }

@@ -1,0 +1,147 @@
+"""Commands that make a store anew from another one, or compare it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from asknown.cli.output import Format, FormatOption, Output, output
+from asknown.errors import ExitCode, UsageError
+from asknown.settings import Settings, settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Make ClickHouse anew from the lake; compare silver and gold with bronze.",
+)
+LOADER = "loader"
+MARKERS = "ops.replayed_event"
+_DAY = ["%Y-%m-%d"]
+
+
+@app.callback()
+def group() -> None:
+    """Make ClickHouse anew from the lake; compare silver and gold with bronze."""
+
+
+@app.command()
+def clickhouse(
+    table: Annotated[
+        str | None, typer.Option("--table", help="A table such as silver.trade; else all.")
+    ] = None,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Make tables of ClickHouse anew from the lake, and let the loader go on behind them.
+
+    Readers see the old rows until the new ones are whole and compared, then the new ones. The
+    loader stands still meanwhile; what the lake does not have yet it reads from Kafka afterwards.
+    """
+    from asknown.storage.rebuild import chosen, rebuild
+
+    config, printer = settings(), output(fmt)
+    tables = chosen(table)
+    stopped = _stop_loader(config)
+    try:
+        done = list(rebuild(config, tables, lambda text: printer.line(f"  {text}")))
+    finally:
+        if stopped:
+            _start_loader(config)
+    if fmt is Format.JSON:
+        printer.record({"tables": [one.document() for one in done]})
+        return
+    rows = [(one.table, one.rows, one.recomputed, sum(one.places.values())) for one in done]
+    title = "ClickHouse from the lake"
+    printer.table(title, ("table", "rows", "from backfills", "sum of last offsets"), rows)
+
+
+@app.command()
+def lake(
+    first: Annotated[datetime, typer.Option("--from", formats=_DAY, help="First day, UTC.")],
+    end: Annotated[datetime, typer.Option("--to", formats=_DAY, help="Day after the last, UTC.")],
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compute into fresh tables and compare; required.")
+    ] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Compute silver and gold from bronze into fresh tables, day by day, and compare.
+
+    Nothing in the lake changes. Exits with 3 when a day differs: `asknown backfill apply` replaces
+    it.
+    """
+    _require_window(first.date(), end.date(), compare=compare)
+    from asknown.storage.compare import days
+
+    config, printer = settings(), output(fmt)
+    found = [
+        one for day in days(first.date(), end.date()) for one in _compare(config, printer, day)
+    ]
+    differ = [one for one in found if not one["same"]]
+    if fmt is Format.JSON:
+        printer.record({"compared": found, "differ": len(differ)})
+    else:
+        names = ("table", "day", "expected_rows", "found_rows", "same")
+        printer.table(
+            "Bronze and what was made of it", names, [tuple(one[n] for n in names) for one in found]
+        )
+        for one in differ:
+            printer.line(f"  {one['table']} {one['day']} differs")
+    if differ:
+        raise typer.Exit(int(ExitCode.CHECK_FAILED))
+
+
+def _compare(config: Settings, printer: Output, day: date) -> list[dict[str, Any]]:
+    """Compute one day in a folder of its own and compare it."""
+    from asknown.stack.jobs import Submission, submit
+    from asknown.stack.paths import Paths
+    from asknown.storage.compare import compare, hours
+    from asknown.storage.iceberg import count_between
+    from asknown.storage.partitions import DAY
+
+    root = Paths.of(config).data / "recover"
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="compare-", dir=root))
+    try:
+        arguments = ["--out", str(folder), "--hours", hours(day)]
+        if count_between(MARKERS, day, day + DAY, config):
+            arguments.append("--replayed")
+        run = Submission(name="backfill", arguments=tuple(arguments), batch=True)
+        submit(run, config, note=lambda text: printer.line(f"  {text}"))
+        return [one.document() for one in compare(config, folder, day)]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_window(first: date, end: date, *, compare: bool) -> None:
+    if end <= first or not compare:
+        raise UsageError(
+            "ASKNOWN-RECOVER-004",
+            f"expected --compare and --to after --from, found {first} to {end}.",
+            hint="asknown recover lake --from 2024-10-28 --to 2024-10-29 --compare",
+        )
+
+
+def _stop_loader(config: Settings) -> bool:
+    """Stop the loader of the local stack; tell whether it ran."""
+    from asknown.stack.paths import Paths
+    from asknown.stack.supervisor import Supervisor
+
+    supervisor = Supervisor(Paths.of(config))
+    if supervisor.pid() is None:
+        return False
+    row = supervisor.states().get(LOADER)
+    if row is None or row["statename"] not in ("RUNNING", "STARTING"):
+        return False
+    supervisor.stop([LOADER])
+    return True
+
+
+def _start_loader(config: Settings) -> None:
+    from asknown.stack.control import up
+
+    up([LOADER], config=config)

@@ -1,0 +1,3 @@
+-- Rows under the source's own key again, without the knowledge that was put behind it.
+SELECT $columns
+FROM $rows
