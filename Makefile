@@ -44,6 +44,18 @@ help: ## Show this list
 .PHONY: setup
 setup: tools $(STAMPS)/uv $(STAMPS)/python $(STAMPS)/kafka $(STAMPS)/flink $(STAMPS)/clickhouse ## Download and build what the stack runs on (again: only what changed)
 
+# Whole, because what the plugin holds are hard links into the others; then what the stack does not run goes.
+.PHONY: trino
+trino: tools $(STAMPS)/trino ## Download Trino for SQL over the lake (821 MB; runs on a JDK >= 24)
+
+$(STAMPS)/trino: infra/trino/pom.xml
+	$(call step,trino,rm -rf $(HOME_DIR)/trino; mvn -B -q -f infra/trino/pom.xml package; \
+		mkdir $(HOME_DIR)/trino/server; \
+		tar -xzf $(HOME_DIR)/trino/trino-server-*.tar.gz --strip-components=1 -C $(HOME_DIR)/trino/server; \
+		rm $(HOME_DIR)/trino/trino-server-*.tar.gz; \
+		find $(HOME_DIR)/trino/server/plugin -mindepth 1 -maxdepth 1 \
+			! -name iceberg ! -name resource-group-managers -exec rm -rf {} +)
+
 .PHONY: demo
 demo: setup ## Set up, start the stack, run the platform once on real input
 	@$(BIN)/asknown demo

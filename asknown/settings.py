@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     clickhouse_port: int = 18123
     api_port: int = 18000
     loader_metrics_port: int = 18010
+    trino_port: int = 18085
+
+    with_trino: bool = False  # as `asknown up --with trino`, which is remembered in data_dir
+    trino_java: str = ""  # home of a JDK >= 24; empty: JAVA_HOME, then beside the java on PATH
 
     home: Path = CHECKOUT / ".asknown"  # what the setup downloads: jars, libraries
     data_dir: Path = CHECKOUT / ".asknown" / "data"  # what the stack writes
@@ -91,6 +95,12 @@ class Settings(BaseSettings):
     def api_url(self) -> str:
         """Address of the API."""
         return f"http://{self.host}:{self.port(self.api_port)}"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def trino_url(self) -> str:
+        """Address of Trino."""
+        return f"http://{self.host}:{self.port(self.trino_port)}"
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -46,6 +46,8 @@ COMMANDS = {
     "heal": Area("heal", "Put late records into silver and their bars, exactly once."),
     "explain": Area("explain", "Say what a reason code means and what to do next."),
     "backfill": Area("backfill", "Recompute partitions of the lake with the jobs' own code."),
+    "sql": Area("sql", "Ask the lake in SQL, by the knowledge of any moment."),
+    "research": Area("research", "Compute daily bars, features and universes as they were known."),
     "export": Area("export", "Write rows of a table to a file that can be had again."),
     "lake": Area("lake", "Look after the lake: small files, old snapshots, orphans."),
     "recover": Area("recover", "Make ClickHouse anew from the lake; compare with bronze."),

@@ -37,10 +37,18 @@ def register(root: typer.Typer) -> None:
     root.command()(logs)
 
 
-def up(only: OnlyOption = "", fmt: FormatOption = Format.TEXT) -> None:
+def up(
+    only: OnlyOption = "",
+    with_: Annotated[
+        str, typer.Option("--with", help="trino: SQL over the lake, from now on with every `up`.")
+    ] = "",
+    fmt: FormatOption = Format.TEXT,
+) -> None:
     """Start what does not run yet, and wait until it is ready."""
     from asknown.stack import Outcome
     from asknown.stack import up as start
+
+    _add(with_)
 
     printer = output(fmt)
 
@@ -52,6 +60,21 @@ def up(only: OnlyOption = "", fmt: FormatOption = Format.TEXT) -> None:
     if fmt is Format.JSON:
         rows = [(o.name, o.state, round(o.seconds, 3), o.url) for o in outcomes]
         printer.table("", ("name", "state", "seconds", "url"), rows)
+
+
+def _add(names: str) -> None:
+    """Add services to the stack that are not part of every one.
+
+    Raises UsageError ASKNOWN-STACK-092 for another name than trino.
+    """
+    from asknown.errors import UsageError
+    from asknown.stack import trino
+
+    for name in filter(None, names.split(",")):
+        if name != "trino":
+            raise UsageError("ASKNOWN-STACK-092", f"--with: expected trino, found {name!r}.")
+        trino.java_home(settings())  # asked for before anything is started
+        trino.want(settings())
 
 
 def down(

@@ -24,6 +24,7 @@ def steps(config: Settings, ready: Sequence[str]) -> list[Step]:
         Step("schemas", "registry", lambda: _schemas(config.registry_url)),
         Step("lake tables", "postgres", _lake_tables),
         Step("serving tables", "clickhouse", _serving_tables),
+        Step("research views", "trino", lambda: _research_views(config)),
     )
     return [step for step in every if step.service in ready]
 
@@ -55,6 +56,15 @@ def _serving_tables() -> str:
     from asknown.storage.clickhouse import migrate
 
     return _made(migrate())
+
+
+def _research_views(config: Settings) -> str:
+    from asknown.stack.trino import keeper
+    from asknown.storage.iceberg import ensure_tables
+    from asknown.storage.trino import make_views
+
+    ensure_tables(config)  # what the views read; services become ready in any order
+    return f"{len(make_views(config, keeper(config)))} made"
 
 
 def _made(names: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ _UP = ("RUNNING", "STARTING")
 # Everything a stack writes, the warehouse of its default settings included.
 _OURS = (
     *("kafka", "flink", "registry", "postgres", "postgres.new", "clickhouse", "warehouse"),
-    *("jobs", "secrets", "logs", "run"),
+    *("trino", "jobs", "secrets", "logs", "run"),
 )
 
 

@@ -19,6 +19,7 @@ import psutil
 
 from asknown.errors import AsknownError
 from asknown.settings import CHECKOUT, Settings
+from asknown.stack import trino
 from asknown.stack.control import State, status
 from asknown.stack.java import java
 from asknown.stack.leftovers import holder, port_is_free
@@ -68,6 +69,7 @@ def examine(config: Settings) -> list[Check]:
         ("connector factories", lambda: _factories(Paths.of(config).flink_jars)),
         ("clickhouse library", lambda: _clickhouse(config)),
         ("postgres programs", _postgres),
+        ("trino", lambda: _trino(config)),
         ("disk", lambda: _disk(Paths.of(config).data)),
         ("memory", lambda: _memory(states)),
     ]
@@ -174,6 +176,20 @@ def _postgres() -> Check:
     found = (done.stdout or done.stderr).strip()
     mend = "make setup; as root, check that /tmp may be executed from"
     return Check("postgres programs", done.returncode == 0, found, mend)
+
+
+def _trino(config: Settings) -> Check:
+    """Say what SQL over the lake would need; a fault only where this stack has a Trino."""
+    asked = trino.wanted(config)
+    there = Paths.of(config).trino_server.exists()
+    server = "its server is there" if there else "its server is not there"
+    try:
+        found, java_there = f"{server}, JDK {trino.java_home(config)}", True
+    except AsknownError as error:
+        found, java_there = f"{server}. {error.message}", False
+    mend = f"{trino.MAKE}; {trino.INSTALL}"
+    use = "" if asked else " (not asked for: asknown up --with trino)"
+    return Check("trino", not asked or (there and java_there), found + use, mend)
 
 
 def _disk(folder: Path) -> Check:

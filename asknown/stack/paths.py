@@ -78,6 +78,16 @@ class Paths:
         return self.data / "clickhouse"
 
     @property
+    def trino(self) -> Path:
+        """Folder of Trino's configuration and data."""
+        return self.data / "trino"
+
+    @property
+    def trino_server(self) -> Path:
+        """Folder of Trino as `make trino` unpacks it."""
+        return self.home / "trino" / "server"
+
+    @property
     def kafka_jars(self) -> Path:
         """Folder of the broker's jars."""
         return self.home / "jars" / "kafka"

@@ -14,11 +14,13 @@ from asknown.stack.kafka import kafka_service
 from asknown.stack.postgres import postgres_service
 from asknown.stack.process import Service
 from asknown.stack.registry import registry_service
+from asknown.stack.trino import trino_service, wanted
 
 
 def services(config: Settings) -> tuple[Service, ...]:
     """Return every service of this stack, in order of starting."""
     healing = (heal_service(config),) if config.heal_every_seconds > 0 else ()
+    research = (trino_service(config),) if wanted(config) else ()
     return (
         kafka_service(config),
         registry_service(config),
@@ -27,6 +29,7 @@ def services(config: Settings) -> tuple[Service, ...]:
         clickhouse_service(config),
         loader_service(config),
         api_service(config),
+        *research,
         *healing,
     )
 

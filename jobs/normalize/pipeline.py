@@ -6,9 +6,10 @@
 4. Find the copies of an event; align to the exchange's session.
 5. Split: normalized, duplicate, late, quarantined. Every record ends in exactly one of them.
 
-The verdicts are expressions, put into each branch rather than into a view before them: a view that
-several sinks share is an operator of its own, and each operator copies every string of a row. What
-is odd about an accepted record is found where it is written (`quality_flags`).
+What is wrong with a record on sight is found once, in the operator that reads it. The verdicts
+after the look-up are expressions, put into each branch rather than into a view before them: a view
+that several sinks share is an operator of its own, and each operator copies every string of a row.
+What is odd about an accepted record is found where it is written (`quality_flags`).
 
 Assumes: records of one key arrive in any order within the topic's bound; a copy of an event has
 the same key and event time. State: docs/discussion/normalize.md.
@@ -41,6 +42,7 @@ UNUSABLE = (
     "OR source IS NULL OR schema_version IS NULL THEN 'ENVELOPE_INCOMPLETE' END"
 )
 RENAMED = {"raw_symbol": "symbol", "raw_partition": "kafka_partition", "raw_offset": "kafka_offset"}
+REFUSAL = "refusal"  # why a record is refused on sight
 HISTORY = "history"  # what the pass that places a record remembers of its key
 COPIES = "REPEATED_OFFSETS(event_time, event_id, kafka_offset)"
 PLACED = Columns("", {"entity_id": "`raw_key`"} | {one: f"{HISTORY}.`{one}`" for one in PRIOR})
@@ -83,7 +85,14 @@ def build(tables: Tables, session: SessionSql, *, rules: bool = True) -> dict[st
     for raw in (topic for topic in tables if topic in MARKET):
         dataset = raw.partition(".")[2]
         verdicts = _verdicts(dataset, session, rules=rules)
-        placed = _placed(tables, raw, dataset, verdicts)
+        checked = tables.view(
+            f"checked_{dataset}",
+            "normalize/checked.sql",
+            raw=tables[raw],
+            reason=verdicts.reason,
+        )
+        seen = tables.seen_as(raw, checked)
+        placed = _placed(seen, raw, dataset, verdicts)
         outputs[f"normalized.{dataset}"] = tables.view(
             f"normalized_{dataset}",
             "normalize/normalized.sql",
@@ -97,15 +106,15 @@ def build(tables: Tables, session: SessionSql, *, rules: bool = True) -> dict[st
         unplaced = f"({verdicts.placed}) IS NOT NULL AND {timely} AND NOT ({verdicts.copy})"
         behind = f"source <> '{HEARTBEAT}' AND {BEHIND_KEY}"
         # Lateness first: it is cheap, and hardly any record is.
-        overdue = f"{tables.late} AND source <> '{HEARTBEAT}' AND ({verdicts.reason}) IS NULL"
+        overdue = f"{tables.late} AND source <> '{HEARTBEAT}' AND {REFUSAL} IS NULL"
         copied = f"source <> '{HEARTBEAT}' AND {timely} AND {verdicts.copy}"
         quarantine += [
-            refused(tables, raw, verdicts.reason, verdicts.detail),
+            refused(seen, raw, REFUSAL, verdicts.detail),
             _set_aside(tables, f"refused_{dataset}", raw, placed, (verdicts.placed, unplaced)),
         ]
         reason = "'LATE_BEYOND_WATERMARK'"
         late += [
-            unread(tables, raw, reason, overdue, name="late"),
+            unread(seen, raw, reason, overdue, name="late"),
             _set_aside(tables, f"behind_{dataset}", raw, placed, (reason, behind)),
         ]
         duplicate.append(
@@ -171,7 +180,7 @@ def _placed(tables: Tables, raw: str, dataset: str, verdicts: Verdicts) -> str:
             f"CAST(NULL AS {flink_type(f.type)}) AS {quote(f.name)}" for f in fields
         ),
         raw=tables[raw],
-        reason=verdicts.reason,
+        refusal=REFUSAL,
         late=tables.late,
         untimely_beat=UNTIMELY_BEAT,
         changes=tables[CHANGES],

@@ -26,6 +26,7 @@ _STREAM = {
 }
 FUNCTIONS = {
     "KEY_HISTORY": "asknown.flink.KeyHistory",
+    "OFF_TICK": "asknown.flink.OffTick",
     "REPEATED_OFFSETS": "asknown.flink.RepeatedOffsets",
     "SESSION_DATE": "asknown.flink.SessionDate",
     "SESSION_PHASE": "asknown.flink.SessionPhase",

@@ -10,6 +10,7 @@ from pyflink.table import TableEnvironment
 
 from asknown.contracts.catalog import Contract, Field, contract
 from asknown.contracts.render import flink_type, quote, store_fields
+from asknown.contracts.tables import LakeTable
 from asknown.settings import Settings
 
 CATALOG = "asknown"  # the same name for Flink, PyIceberg and Trino
@@ -161,6 +162,13 @@ def overwrite(topic: str, view: str, known_at: int | None = None) -> str:
         for f in store_fields(c)
     ]
     return f"INSERT OVERWRITE {table_path(c)} SELECT {', '.join(columns)} FROM `{view}`"
+
+
+def replace_rows(table: LakeTable, view: str) -> str:
+    """Return the INSERT that replaces each partition of a computed table `view` has rows of."""
+    columns = ", ".join(quote(f.name) for f in table.fields)
+    path = f"`{CATALOG}`.`{table.namespace}`.`{table.name.partition('.')[2]}`"
+    return f"INSERT OVERWRITE {path} SELECT {columns} FROM `{view}`"
 
 
 def _within(windows: Sequence[tuple[str, str]]) -> str:

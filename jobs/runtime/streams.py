@@ -16,8 +16,9 @@ from pyflink.common import Row, Types
 from pyflink.common.typeinfo import RowTypeInfo, TypeInformation
 from pyflink.datastream import DataStream
 
-from asknown.contracts.catalog import Contract, Field, Kind, contract
+from asknown.contracts.catalog import Field, Kind, contract
 from asknown.contracts.render import flink_type, quote
+from asknown.contracts.tables import lake_table, lake_tables
 from jobs.runtime.tables import Tables
 
 BLOCK_ROWS = 1000
@@ -36,7 +37,7 @@ def row_type(topic: str) -> RowTypeInfo:
 
     Instants are milliseconds; what Python and the JVM hold differently (decimals, dates) is text.
     """
-    fields = _fields(contract(topic))
+    fields = _fields(topic)
     kinds = [_WIRE.get(f.type.kind, Types.STRING()) for f in fields]
     return Types.ROW_NAMED([f.name for f in fields], kinds)
 
@@ -73,7 +74,7 @@ def view_of(tables: Tables, topic: str, stream: DataStream) -> str:
     """Return a view of the rows in the blocks of `stream`, in the columns of `topic`."""
     name = topic.replace(".", "_")
     held = tables.from_stream(f"{name}_blocks", stream)
-    fields = _fields(contract(topic))
+    fields = _fields(topic)
     columns = ", ".join(f"{_cast(f)} AS {quote(f.name)}" for f in fields)
     names = ", ".join(quote(f.name) for f in fields)
     return tables.view(
@@ -83,10 +84,14 @@ def view_of(tables: Tables, topic: str, stream: DataStream) -> str:
 
 @cache
 def _names(topic: str) -> tuple[str, ...]:
-    return tuple(f.name for f in _fields(contract(topic)))
+    return tuple(f.name for f in _fields(topic))
 
 
-def _fields(c: Contract) -> tuple[Field, ...]:
+def _fields(topic: str) -> tuple[Field, ...]:
+    """Return the columns of a topic, or of a table that no topic feeds."""
+    if topic in lake_tables():
+        return lake_table(topic).fields
+    c = contract(topic)
     return c.envelope + c.payload
 
 

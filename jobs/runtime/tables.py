@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -64,6 +65,12 @@ class Tables(Mapping[str, str]):
         """Create the view `name` of what an operator hands on, and return its name."""
         self._env.create_temporary_view(name, self._env.from_data_stream(stream))
         return name
+
+    def seen_as(self, name: str, view: str) -> Tables:
+        """Return these tables with another view of one dataset."""
+        other = copy(self)
+        other._names = {**self._names, name: view}
+        return other
 
     def following(self, names: Mapping[str, str]) -> Tables:
         """Return tables of views made here: their rows have passed the verdict on lateness."""

@@ -13,6 +13,7 @@ SELECT
     share_factor,
     factor_version,
     valid_from,
+    valid_to,
     known_from,
     known_to
 FROM (

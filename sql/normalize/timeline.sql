@@ -18,7 +18,7 @@ SELECT
     CAST(NULL AS DOUBLE) AS share_factor,
     CAST(NULL AS INT) AS factor_version
 FROM $raw
-WHERE ($reason) IS NULL AND NOT ($late) AND NOT ($untimely_beat)
+WHERE $refusal IS NULL AND NOT ($late) AND NOT ($untimely_beat)
 
 UNION ALL
 

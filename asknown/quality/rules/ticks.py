@@ -81,11 +81,10 @@ class OnTick(Check):
 
     def sql(self, columns: Columns) -> str:
         """Return that a price leaves a remainder, for each venue."""
-        zero = number_sql(0)
         conditions = []
         for ticks in self.ticks:
             prices = [columns.sql(name) for name in self.names]
-            off = " OR ".join(f"MOD({p}, {ticks.tick_sql(p)}) <> {zero}" for p in prices)
+            off = " OR ".join(f"OFF_TICK({p}, {ticks.tick_sql(p)})" for p in prices)
             conditions.append(f"({ticks.condition_sql(columns)} AND ({off}))")
         return " OR ".join(conditions) or "FALSE"
 

@@ -104,6 +104,7 @@ def evaluate(
     text = ", ".join(expressions).replace("`", '"')
     with duckdb.connect() as connection:
         connection.execute("CREATE MACRO regexp(a, b) AS regexp_matches(a, b)")
+        connection.execute("CREATE MACRO off_tick(price, tick) AS price % tick <> 0")
         return connection.execute(
             f"WITH t({columns}) AS (VALUES {rows}), v AS ({view}) SELECT {text} FROM v ORDER BY n"
         ).fetchall()

@@ -1,0 +1,1 @@
+"""What research computes from daily bars, and since when each value was known."""
