@@ -11,6 +11,7 @@ Assumes a bounded run: an old day may change with the newest knowledge. State: n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from pyflink.datastream import DataStream
 
@@ -43,7 +44,7 @@ def build(tables: Tables, defined: Definitions) -> dict[str, str]:
     said = tables.view("day_version", "research/day_version.sql", versions=bars, history=history)
     days = tables.view("daily_bar", "research/daily_bar.sql", said=said)
     features = _features(tables, days, defined)
-    spans = _lines(tables, "memberships", history=history)
+    spans = _lines(tables, "research/memberships.sql", history=history)
     members = tables.to_stream(spans).flat_map(ListedOf(), streams.block_type(MEMBERS))
     for feature in dict.fromkeys(one.by for one in defined.universes):
         members = members.union(_liquid(tables, days, features, defined.ranked_by(feature)))
@@ -51,8 +52,8 @@ def build(tables: Tables, defined: Definitions) -> dict[str, str]:
 
 
 def _features(tables: Tables, days: str, defined: Definitions) -> str:
-    years = _lines(tables, "year_of_days", days=days)
-    listings = _lines(tables, "listing_days", years=years)
+    years = _lines(tables, "research/year_of_days.sql", days=days)
+    listings = _lines(tables, "research/listing_days.sql", years=years)
     named = [f"('{venue}', '{listing}')" for venue, listing in defined.benchmarks.items()]
     beside = tables.view(
         "with_market",
@@ -87,5 +88,6 @@ def _minute(moment: str) -> str:
     return f"CAST(CEIL({moment} TO MINUTE) AS TIMESTAMP(3))"
 
 
-def _lines(tables: Tables, name: str, **parts: str) -> str:
-    return tables.view(name, f"research/{name}.sql", line_feed=LINE_FEED, **parts)
+def _lines(tables: Tables, file: str, **parts: str) -> str:
+    """Return the view of a query that puts the lines of a key together, named as its file."""
+    return tables.view(PurePath(file).stem, file, line_feed=LINE_FEED, **parts)
