@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from asknown.cli.output import Format, FormatOption, output
+from asknown.cli.output import Format, FormatOption, Output, output
 from asknown.settings import settings
 
 app = typer.Typer(
@@ -101,7 +101,7 @@ def _pairs(given: list[str]) -> list[str]:
     return given
 
 
-def _show(printer: Any, fmt: Format, seconds: float) -> None:
+def _show(printer: Output, fmt: Format, seconds: float) -> None:
     from asknown.storage import iceberg
 
     catalog = iceberg.lake(settings())

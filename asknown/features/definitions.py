@@ -11,20 +11,7 @@ import yaml
 
 from asknown.contracts.catalog import SCHEMAS
 from asknown.errors import UsageError
-from asknown.features.measures import MEASURES
-
-
-@dataclass(frozen=True)
-class Definition:
-    """One feature: a measure over `window` sessions, the newest `lag` of them left out."""
-
-    name: str
-    version: int
-    measure: str
-    window: int
-    unit: str
-    lag: int = 0
-    least: int = 0
+from asknown.features.measures import MEASURES, Definition
 
 
 @dataclass(frozen=True)

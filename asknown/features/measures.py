@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,20 +19,20 @@ YEAR = 252
 ALPHA = 1.34  # Yang and Zhang (2000), as TTR has it
 
 
-class Window(Protocol):
-    """What a measure is told: the definition of a feature."""
+@dataclass(frozen=True)
+class Definition:
+    """One feature: a measure over `window` sessions, the newest `lag` of them left out.
 
-    @property
-    def window(self) -> int:
-        """Return how many sessions it looks back."""
+    With fewer than `least` observations there is no value.
+    """
 
-    @property
-    def lag(self) -> int:
-        """Return how many of the newest it leaves out."""
-
-    @property
-    def least(self) -> int:
-        """Return how many observations it needs."""
+    name: str
+    version: int
+    measure: str
+    window: int
+    unit: str
+    lag: int = 0
+    least: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Sessions:
         return self.close / self.price_factor
 
 
-def simple_return(days: Sessions, of: Window) -> Measured:
+def simple_return(days: Sessions, of: Definition) -> Measured:
     """Return P(t - lag) / P(t - window) - 1, adjusted; of two prices."""
     price, values = days.adjusted, np.full(len(days.close), np.nan)
     end = len(price) - of.lag
@@ -67,31 +66,31 @@ def simple_return(days: Sessions, of: Window) -> Measured:
     return values, np.full(len(price), 2.0)
 
 
-def close_to_close(days: Sessions, of: Window) -> Measured:
+def close_to_close(days: Sessions, of: Definition) -> Measured:
     """Return the deviation of the log returns between `window` closes, a year."""
     returns = _windows(_log_returns(days.adjusted), of.window - 1)
     return np.sqrt(YEAR) * returns.std(axis=1, ddof=1), _count(days, of.window)
 
 
-def parkinson(days: Sessions, of: Window) -> Measured:
+def parkinson(days: Sessions, of: Definition) -> Measured:
     """Return the volatility by the ranges of `window` sessions, a year."""
     ranges = np.log(days.high / days.low) ** 2 / (4 * np.log(2))
     return np.sqrt(YEAR * _mean(ranges, of.window)), _count(days, of.window)
 
 
-def garman_klass(days: Sessions, of: Window) -> Measured:
+def garman_klass(days: Sessions, of: Definition) -> Measured:
     """Return the volatility by ranges and moves from open to close of `window` sessions, a year."""
     moves = (2 * np.log(2) - 1) * np.log(days.close / days.open) ** 2
     terms = np.log(days.high / days.low) ** 2 / 2 - moves
     return np.sqrt(YEAR * _mean(terms, of.window)), _count(days, of.window)
 
 
-def rogers_satchell(days: Sessions, of: Window) -> Measured:
+def rogers_satchell(days: Sessions, of: Definition) -> Measured:
     """Return the volatility that no drift disturbs, by `window` sessions, a year."""
     return np.sqrt(YEAR * _mean(_drift_free(days), of.window)), _count(days, of.window)
 
 
-def yang_zhang(days: Sessions, of: Window) -> Measured:
+def yang_zhang(days: Sessions, of: Definition) -> Measured:
     """Return the volatility of nights, days and ranges together, by `window` sessions, a year."""
     night = np.full(len(days.close), np.nan)
     night[1:] = np.log((days.open / days.price_factor)[1:] / days.adjusted[:-1])
@@ -102,18 +101,18 @@ def yang_zhang(days: Sessions, of: Window) -> Measured:
     return np.sqrt(YEAR * daily), _count(days, of.window + 1)
 
 
-def mean_volume(days: Sessions, of: Window) -> Measured:
+def mean_volume(days: Sessions, of: Definition) -> Measured:
     """Return the mean volume of `window` sessions, in shares of the last of them."""
     mean = _mean(days.volume / days.share_factor, of.window)
     return mean * days.share_factor, _count(days, of.window)
 
 
-def mean_value(days: Sessions, of: Window) -> Measured:
+def mean_value(days: Sessions, of: Definition) -> Measured:
     """Return the mean of close times volume over `window` sessions, as traded."""
     return _mean(days.close * days.volume, of.window), _count(days, of.window)
 
 
-def beta(days: Sessions, of: Window) -> Measured:
+def beta(days: Sessions, of: Definition) -> Measured:
     """Return cov(r, m) / var(m) of log returns over `window` sessions, m those of the market.
 
     A session without one of the two returns does not count; the last one must have both.
@@ -128,7 +127,7 @@ def beta(days: Sessions, of: Window) -> Measured:
     return np.where(both & (count >= of.least), slope, np.nan), count
 
 
-MEASURES: Mapping[str, Callable[[Sessions, Window], Measured]] = {
+MEASURES: Mapping[str, Callable[[Sessions, Definition], Measured]] = {
     one.__name__: one
     for one in (
         *(simple_return, close_to_close, parkinson, garman_klass, rogers_satchell, yang_zhang),
@@ -138,7 +137,7 @@ MEASURES: Mapping[str, Callable[[Sessions, Window], Measured]] = {
 OF_MARKET = frozenset({"beta"})  # what needs a benchmark
 
 
-def measured(name: str, days: Sessions, of: Window) -> Measured:
+def measured(name: str, days: Sessions, of: Definition) -> Measured:
     """Return what a measure says; what is not finite is no value."""
     with np.errstate(all="ignore"):  # a day without trades divides by nothing: that is no value
         values, count = MEASURES[name](days, of)

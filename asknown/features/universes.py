@@ -35,7 +35,7 @@ class Believed(NamedTuple):
     known_to: int | None
 
 
-def listed(rows: Iterable[Listed], *, not_before: int = 0) -> Iterator[Believed]:
+def listed(rows: Iterable[Listed]) -> Iterator[Believed]:
     """Yield (symbol, valid_from, valid_to) of a listing's memberships; intervals that meet are one.
 
     The symbol is the one borne at the beginning.
@@ -46,7 +46,7 @@ def listed(rows: Iterable[Listed], *, not_before: int = 0) -> Iterator[Believed]
         spans = sorted((r.valid_from, r.valid_to, r.symbol) for r in held if _known(r, moment))
         return set(_joined(spans))
 
-    yield from _versions(_moments(held, not_before), at)
+    yield from _versions(_moments(held), at)
 
 
 def most(rows: Iterable[Ranked], members: int, *, not_before: int) -> Iterator[Believed]:
@@ -68,7 +68,7 @@ def _known(row: Listed | Ranked, moment: int) -> bool:
     return row.known_from <= moment and (row.known_to is None or moment < row.known_to)
 
 
-def _moments(rows: Sequence[Listed | Ranked], not_before: int) -> list[int]:
+def _moments(rows: Sequence[Listed | Ranked], not_before: int = 0) -> list[int]:
     """Return when something became known or ceased to be, none before `not_before`."""
     ends = {r.known_to for r in rows if r.known_to is not None}
     return sorted({max(moment, not_before) for moment in {r.known_from for r in rows} | ends})

@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asknown.features.definitions import Definition
-from asknown.features.measures import OF_MARKET, Array, Sessions, measured
+from asknown.features.measures import OF_MARKET, Array, Definition, Sessions, measured
 
 OWN = ("open", "high", "low", "close", "volume", "price_factor", "share_factor")
 SAME = 1e-12  # relative and absolute: less is the order of a sum, no other knowledge

@@ -170,9 +170,17 @@ def _values(config: Settings) -> dict[str, object]:
 
 
 def _ready(config: Settings) -> str:
-    """Return what is missing until a query over the lake succeeds."""
+    """Return what is missing until a question to the lake's catalog is answered."""
     try:
         about = httpx2.get(f"{config.trino_url}/v1/info", timeout=3).json()
     except (httpx2.HTTPError, ValueError) as error:
         return f"no answer from {config.trino_url}: {str(error) or type(error).__name__}"
-    return "it is starting" if about.get("starting") else ""
+    if about.get("starting"):
+        return "it is starting"
+    from asknown.storage.trino import ask  # its client is loaded only where there is a Trino
+
+    try:
+        ask(config, "SHOW SCHEMAS FROM lake")
+    except AsknownError as error:
+        return error.message
+    return ""

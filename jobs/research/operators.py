@@ -14,7 +14,8 @@ from typing import Any
 from pyflink.common import Row
 from pyflink.datastream import FlatMapFunction
 
-from asknown.features.definitions import Definition, Liquid
+from asknown.features.definitions import Liquid
+from asknown.features.measures import Definition
 from asknown.features.universes import Believed, Listed, Ranked, listed, most, next_month
 from asknown.features.walk import OWN, Day, Walk
 from asknown.reference import calendars

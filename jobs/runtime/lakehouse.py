@@ -60,8 +60,7 @@ def table_in_folder(env: TableEnvironment, c: Contract) -> str:
 
 def table_path(c: Contract) -> str:
     """Return the table of a topic as Flink names it."""
-    namespace, _, name = c.topic.table.partition(".")
-    return f"`{CATALOG}`.`{namespace}`.`{name}`"
+    return _path(c.topic.table)
 
 
 def kept(topic: str, table: str) -> str:
@@ -167,8 +166,12 @@ def overwrite(topic: str, view: str, known_at: int | None = None) -> str:
 def replace_rows(table: LakeTable, view: str) -> str:
     """Return the INSERT that replaces each partition of a computed table `view` has rows of."""
     columns = ", ".join(quote(f.name) for f in table.fields)
-    path = f"`{CATALOG}`.`{table.namespace}`.`{table.name.partition('.')[2]}`"
-    return f"INSERT OVERWRITE {path} SELECT {columns} FROM `{view}`"
+    return f"INSERT OVERWRITE {_path(table.name)} SELECT {columns} FROM `{view}`"
+
+
+def _path(table: str) -> str:
+    namespace, _, name = table.partition(".")
+    return f"`{CATALOG}`.`{namespace}`.`{name}`"
 
 
 def _within(windows: Sequence[tuple[str, str]]) -> str:

@@ -23,13 +23,19 @@ last_session AS (
 ),
 
 day_of_listing AS (
+    -- The symbol that was known first: a later one would be knowledge the choice did not have.
     SELECT
         entity_id,
         venue,
         trade_date,
-        MAX(symbol) AS symbol
-    FROM $days
-    GROUP BY entity_id, venue, trade_date
+        symbol
+    FROM (
+        SELECT
+            *,
+            ROW_NUMBER() OVER (PARTITION BY entity_id, trade_date ORDER BY known_from) AS version
+        FROM $days
+    )
+    WHERE version = 1
 )
 
 SELECT

@@ -9,8 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asknown.features.definitions import Definition
-from asknown.features.measures import Sessions, measured
+from asknown.features.measures import Definition, Sessions, measured
 from asknown.features.walk import OWN, Day, Version, Walk
 
 RETURN = Definition("return_2d", 1, "simple_return", 2, "fraction")
