@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from asknown.errors import AsknownError
@@ -158,3 +159,27 @@ def test_name_of_the_keeper_is_in_no_log(trino: Stack) -> None:
     texts = [path.read_text(errors="replace") for path in Paths.of(trino.settings).logs.iterdir()]
     assert texts
     assert not any(keeper(trino.settings) in text for text in texts)
+
+
+def test_third_question_of_one_user_waits_for_the_first_two(trino: Stack, eventually: Any) -> None:
+    config = trino.settings
+    slow = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) a(x), UNNEST(sequence(1, 10000)) b(y), "
+    slow += "UNNEST(sequence(1, 1000)) c(z) WHERE x * y % 7 = z % 5"
+    header = {"X-Trino-User": "busy"}
+    asked = []
+    for _ in range(3):
+        posted = httpx2.post(f"{config.trino_url}/v1/statement", content=slow, headers=header)
+        asked.append(posted.json())
+
+    def states() -> list[str]:
+        for number, one in enumerate(asked):
+            if "nextUri" in one:
+                asked[number] = httpx2.get(one["nextUri"], headers=header, timeout=10).json()
+        return sorted(one["stats"]["state"] for one in asked)
+
+    try:
+        eventually(lambda: states() == ["QUEUED", "RUNNING", "RUNNING"], 20, "one to wait")
+        assert states() == ["QUEUED", "RUNNING", "RUNNING"]
+    finally:
+        for one in asked:
+            httpx2.delete(one["nextUri"], headers=header)
