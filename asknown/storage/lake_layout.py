@@ -19,6 +19,8 @@ from asknown.contracts.render import BRONZE
 
 PARTITION_IDS_FROM = 1000
 TARGET_BYTES = 64 * 1024 * 1024  # of a file; about two million trades
+BY_DAY = ("normalized.trade", "normalized.quote", "analytics.bar")  # a backfill replaces days
+OPS = "ops."
 _BYTES_COLUMN = "raw_bytes"  # nobody asks for a range of these
 
 PROPERTIES: Mapping[str, str] = {
@@ -28,6 +30,8 @@ PROPERTIES: Mapping[str, str] = {
     # 9 would save 4 % and take three times as long (docs/discussion/lake.md)
     "write.parquet.compression-level": "3",
     "write.parquet.row-group-limit": "250000",  # rows; a question for one listing reads one group
+    # A writer takes this much for each open file before it has a row. 20,000 rows end a page too.
+    "write.parquet.page-size-bytes": str(128 * 1024),
     "write.target-file-size-bytes": str(TARGET_BYTES),
     # A file of the live job is sorted when it is compacted, not while it is written.
     "write.distribution-mode": "none",
@@ -42,16 +46,21 @@ PROPERTIES: Mapping[str, str] = {
 def partition_spec(c: Contract, schema: Schema) -> PartitionSpec:
     """Return how a topic's table is cut.
 
-    Bronze by the day it was read, the others by the day it happened. A source's own bars span
-    decades with a row a day: by day, one commit would open thousands of files, so by year; and so
-    do the measurements of them.
+    A commit opens a file, and the memory of its columns, for each partition that it has rows of.
+    Bronze and ops, where the event time of a row is when it was read, are cut by the day; so is
+    what is recomputed by the day. Facts, a source's own bars and the measurements of them are a row
+    here and there over decades: by the year.
     """
-    column = "kafka_time" if c.topic.namespace == BRONZE else "event_time"
-    by_year = c.topic.name in ("normalized.bar", "analytics.quality")
-    transform: Transform[int, int] = YearTransform() if by_year else DayTransform()
-    name = f"{column}_{'year' if by_year else 'day'}"
+    if c.topic.namespace == BRONZE:
+        return _cut(schema, "kafka_time", "day")
+    by_day = c.topic.table.startswith(OPS) or c.topic.name in BY_DAY
+    return _cut(schema, "event_time", "day" if by_day else "year")
+
+
+def _cut(schema: Schema, column: str, unit: str) -> PartitionSpec:
+    transform: Transform[int, int] = DayTransform() if unit == "day" else YearTransform()
     source = schema.find_field(column).field_id
-    return PartitionSpec(PartitionField(source, PARTITION_IDS_FROM, transform, name))
+    return PartitionSpec(PartitionField(source, PARTITION_IDS_FROM, transform, f"{column}_{unit}"))
 
 
 def sort_columns(c: Contract) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from asknown.contracts.render import arrow_schema, iceberg_schema, store_fields
 from asknown.contracts.tables import lake_tables
 from asknown.settings import Settings
 from asknown.storage import iceberg
+from asknown.storage.lake_layout import BY_DAY
+from asknown.storage.partition_sums import REBUILT
 
 
 @pytest.fixture
@@ -58,14 +60,14 @@ def test_tables_without_a_topic_are_made_cut_and_sorted(config: Settings):
         assert [f.source_id for f in table.sort_order().fields] == ids
 
 
-def test_tables_are_cut_by_the_day_but_a_source_s_bars_by_the_year(config: Settings):
+def test_tables_are_cut_by_the_day_but_facts_and_a_source_s_bars_by_the_year(config: Settings):
     iceberg.ensure_tables(config)
     catalog = iceberg.lake(config)
     found = {
         name: [f.name for f in catalog.load_table(name).spec().fields]
         for name in (
             *("bronze.trade", "silver.trade", "silver.bar"),
-            *("gold.bar", "gold.quality", "ops.late_event"),
+            *("gold.bar", "gold.quality", "silver.entity_change", "ops.late_event"),
         )
     }
     assert found == {
@@ -74,8 +76,13 @@ def test_tables_are_cut_by_the_day_but_a_source_s_bars_by_the_year(config: Setti
         "silver.bar": ["event_time_year"],
         "gold.quality": ["event_time_year"],
         "gold.bar": ["event_time_day"],
+        "silver.entity_change": ["event_time_year"],
         "ops.late_event": ["event_time_day"],
     }
+
+
+def test_tables_that_a_backfill_replaces_by_the_day_are_cut_by_the_day():
+    assert {topic for topic, _ in REBUILT.values()} == set(BY_DAY)
 
 
 def test_appended_rows_are_counted(config: Settings):
