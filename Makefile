@@ -69,6 +69,10 @@ test: setup lint ## Lint, types, layering, then every test
 test-storm: setup ## Three large storms, each healed and judged: copies, disorder, late, poison, a new schema
 	$(BIN)/python -m pytest -m storm tests/e2e/test_storm.py $(PYTEST)
 
+.PHONY: lineage
+lineage: setup ## Ask Flink's planner what every column is made of: schemas/lineage.json
+	$(BIN)/python -m jobs.lineage.write
+
 .PHONY: lint
 lint: setup ## Style, types, layering, SQL, dependencies
 	$(BIN)/ruff check .

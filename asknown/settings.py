@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     heal_every_seconds: float = 0  # how often the stack heals late records by itself; 0: never
     reference_patience_seconds: float = 20  # how long a replay waits for it at its beginning
 
+    openlineage_url: str = ""  # a server that is told of runs as well; left out: a file only
+
     def port(self, base: int) -> int:
         """Return the port of this checkout for a default port."""
         return base + self.port_offset

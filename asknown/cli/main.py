@@ -48,6 +48,8 @@ COMMANDS = {
     "backfill": Area("backfill", "Recompute partitions of the lake with the jobs' own code."),
     "sql": Area("sql", "Ask the lake in SQL, by the knowledge of any moment."),
     "research": Area("research", "Compute daily bars, features and universes as they were known."),
+    "datasets": Area("lineage", "List every dataset, or show one: columns, places, jobs."),
+    "lineage": Area("lineage", "Show what a dataset or column is made of, or what is of it."),
     "export": Area("export", "Write rows of a table to a file that can be had again."),
     "lake": Area("lake", "Look after the lake: small files, old snapshots, orphans."),
     "recover": Area("recover", "Make ClickHouse anew from the lake; compare with bronze."),

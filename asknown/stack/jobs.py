@@ -8,12 +8,16 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from openlineage.client.event_v2 import RunState
+
 from asknown.errors import AsknownError, UsageError
+from asknown.lineage.events import Events, Told
 from asknown.settings import CHECKOUT, Settings
 from asknown.stack.flink import FlinkRest
 from asknown.stack.flink_cluster import flink_environment
@@ -71,13 +75,28 @@ def submit(job: Submission, config: Settings, note: Note = lambda _: None) -> St
     main = _main_program(job)
     with FlinkRest(config.flink_url) as rest:
         _require_room(job, rest, config)
-        began = time.monotonic()
-        job_id = _flink_run(job, main, config, note)
-        _remember(config, job, job_id)
-        submitted = time.monotonic() - began
-        watch = _Watch(job, job_id, rest, config, note)
-        running, checkpoint, state = watch.until_up()
-    return Started(job.name, job_id, state, submitted, running, checkpoint)
+        events = Events(config, note)
+        with _telling(events, job) as run:
+            began = time.monotonic()
+            run.job_id = _flink_run(job, main, config, note)
+            _remember(config, job, run.job_id)
+            submitted = time.monotonic() - began
+            events.tell(run, RunState.START)
+            watch = _Watch(job, run.job_id, rest, config, note)
+            running, checkpoint, state = watch.until_up()
+        events.tell(run, RunState.COMPLETE if job.batch else RunState.RUNNING)
+    return Started(job.name, run.job_id, state, submitted, running, checkpoint)
+
+
+@contextmanager
+def _telling(events: Events, job: Submission) -> Iterator[Told]:
+    """Tell of a submission that fails, and let the failure go on."""
+    run = Told(job.name, "", job.batch)
+    try:
+        yield run
+    except AsknownError as error:
+        events.tell(run, RunState.FAIL, str(error))
+        raise
 
 
 def submitted(config: Settings) -> dict[str, dict[str, Any]]:
@@ -93,6 +112,8 @@ def forget(config: Settings, name: str, *, savepoint: str = "") -> None:
     path = Paths.of(config).jobs / f"{name}.json"
     if path.exists():
         record = json.loads(path.read_text())
+        state = RunState.COMPLETE if savepoint else RunState.ABORT
+        Events(config).tell(Told(name, str(record["job_id"]), batch=False), state)
         path.write_text(json.dumps({**record, "stopped": True, "savepoint": savepoint}))
 
 
@@ -218,7 +239,7 @@ def _flink_run(job: Submission, main: Path, config: Settings, note: Note) -> str
                 now = time.monotonic()
                 if now - noted > _NOTE_SECONDS:
                     noted = now
-                    note(f"{job.name}: flink run is planning the job, {now - began:.0f} s so far")
+                    note(f"{job.name}: flink run is at it, {now - began:.0f} s so far")
                 if now - began > job.timeout:
                     raise _failure(job, f"flink run has not ended after {job.timeout:.0f} s", log)
         finally:

@@ -6,12 +6,14 @@ stack is its own, since its clock stands in 2013 afterwards.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ import pytest
 
 from asknown.features.definitions import definitions
 from asknown.settings import Settings
+from asknown.stack.flink import FlinkRest
 from asknown.storage.iceberg import count, lake
 from tests.e2e.conftest import Eventually, Stack, free_offset
 from tests.e2e.verdict import restarts
@@ -108,3 +111,17 @@ def test_computed_again_the_tables_are_the_same(companies: Companies) -> None:
         both = (frame, companies.table(name))
         left, right = (one.sort_values([*one.columns], ignore_index=True) for one in both)
         pd.testing.assert_frame_equal(left, right)
+
+
+def test_what_ran_was_told_as_events(companies: Companies) -> None:
+    file = companies.stack.settings.data_dir / "lineage" / "events.ndjson"
+    told = [json.loads(line) for line in file.read_text().splitlines()]
+    states: dict[str, list[str]] = {}
+    for event in told:
+        states.setdefault(event["job"]["name"], []).append(event["eventType"])
+    assert {job: states[job][:2] for job in JOBS} == dict.fromkeys(JOBS, ["START", "RUNNING"])
+    assert states["research"][:2] == ["START", "COMPLETE"]
+    with FlinkRest(companies.stack.settings.flink_url) as rest:
+        assert {UUID(event["run"]["runId"]).hex for event in told} == {
+            job["jid"] for job in rest.jobs()
+        }

@@ -1,0 +1,1 @@
+"""What is made of what: datasets, the jobs between them, and their columns."""

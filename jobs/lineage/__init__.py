@@ -1,0 +1,1 @@
+"""Which column of which dataset a column comes from, asked of Flink's planner."""
