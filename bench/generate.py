@@ -14,7 +14,7 @@ import argparse
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,16 @@ from numpy.typing import NDArray
 
 from bench import encode
 from bench.partitioning import heartbeat_keys, partition_of
-from bench.workload import DAY_MS, POISON, W1, Arrivals, Population, arrivals, population
+from bench.workload import (
+    DAY_MS,
+    POISON,
+    SESSION_START_MS,
+    W1,
+    Arrivals,
+    Population,
+    arrivals,
+    population,
+)
 
 TRADE, QUOTE, CHANGE = "raw.trade", "raw.quote", "reference.entity_change"
 CLOSING_MS = 120_000  # how far behind the last event the closing heartbeats lie
@@ -46,13 +55,17 @@ PRODUCER = {
 
 @dataclass(frozen=True)
 class Written:
-    """What went into raw.trade: the workload, its columns, and where each record landed."""
+    """What went into raw.trade: the workload, its columns, and where each record landed.
+
+    Each partition holds `before` heartbeats in front of its first trade.
+    """
 
     workload: W1
     people: Population
     arrivals: Arrivals
     partition: NDArray[np.int8]
     offset: NDArray[np.int64]
+    before: int = 0
 
 
 def schema(topic: str) -> dict[str, Any]:
@@ -95,10 +108,14 @@ def values(
         yield first, block
 
 
-def write(w: W1, bootstrap: str, ids: Mapping[str, int]) -> Written:
+def write(
+    w: W1, bootstrap: str, ids: Mapping[str, int], between: Callable[[], None] | None = None
+) -> Written:
     """Write the whole workload and return where it landed.
 
-    `ids` are the registered schema ids of raw.trade, raw.quote and reference.entity_change.
+    `ids` are the registered schema ids of raw.trade, raw.quote and reference.entity_change. With
+    `between`, history has its heartbeats in both topics, as a stack that has been running for
+    years has seen them, and the function is called when it is written: before the first trade.
     Raises RuntimeError when a topic was not empty or did not take every record.
     """
     people = population(w)
@@ -107,37 +124,59 @@ def write(w: W1, bootstrap: str, ids: Mapping[str, int]) -> Written:
     for topic in (TRADE, CHANGE):
         _expect(bootstrap, topic, [0] * w.partitions)
     producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER})
-    closing = w.end_ms + CLOSING_MS
-
-    points = encode.change_points(schema(CHANGE), ids[CHANGE], people)
-    counts = [0] * w.partitions
-    told = 0
-    for raw_key, key, value in points:
-        target = partition_of(raw_key, w.partitions)
-        effective = int(key.rpartition(b"|")[2])
-        if effective - told >= DAY_MS:  # as the reference job does: history has a heartbeat a day
-            told = effective
-            _close(producer, CHANGE, ids[CHANGE], w.partitions, effective - 1)
-            counts = [count + 1 for count in counts]
-        counts[target] += 1
-        _send(producer, CHANGE, target, [{"key": key, "value": value}])
+    told = (CHANGE,) if between is None else (CHANGE, TRADE)
+    counts, beats = _write_history(w, people, ids, producer, told)
+    closing, before = w.end_ms + CLOSING_MS, 0
+    if between is not None:
+        for topic in told:
+            _close(producer, topic, ids[topic], w.partitions, SESSION_START_MS - 1)
+        producer.flush(60)
+        between()
+        before = beats + 1
+        counts = [count + 1 for count in counts]
     _close(producer, CHANGE, ids[CHANGE], w.partitions, closing)
     producer.flush(60)
     _expect(bootstrap, CHANGE, [count + 1 for count in counts])
-
-    keys = [bytes(k) for k in people.keys]
-    for first, block in values(w, people, columns, ids):
-        entity = columns.entity[first : first + len(block)]
-        for target in range(w.partitions):
-            chosen = np.flatnonzero(partition[first : first + len(block)] == target)
-            pairs = zip(chosen.tolist(), entity[chosen].tolist(), strict=True)
-            messages = [{"key": keys[who], "value": block[row]} for row, who in pairs]
-            _send(producer, TRADE, target, messages)
+    _write_trades(Written(w, people, columns, partition, offset + before, before), ids, producer)
     _close(producer, TRADE, ids[TRADE], w.partitions, closing)
     producer.flush(120)
     sizes = np.bincount(partition, minlength=w.partitions)
-    _expect(bootstrap, TRADE, [int(size) + 1 for size in sizes])
-    return Written(w, people, columns, partition, offset)
+    _expect(bootstrap, TRADE, [before + int(size) + 1 for size in sizes])
+    return Written(w, people, columns, partition, offset + before, before)
+
+
+def _write_history(
+    w: W1, people: Population, ids: Mapping[str, int], producer: Producer, told: Sequence[str]
+) -> tuple[list[int], int]:
+    """Write the change points; return how many records each partition has, and heartbeats of them.
+
+    As the reference job does, history has a heartbeat a day, in the topics `told`.
+    """
+    counts = [0] * w.partitions
+    last = beats = 0
+    for raw_key, key, value in encode.change_points(schema(CHANGE), ids[CHANGE], people):
+        target = partition_of(raw_key, w.partitions)
+        effective = int(key.rpartition(b"|")[2])
+        if effective - last >= DAY_MS:
+            last = effective
+            beats += 1
+            for topic in told:
+                _close(producer, topic, ids[topic], w.partitions, effective - 1)
+        counts[target] += 1
+        _send(producer, CHANGE, target, [{"key": key, "value": value}])
+    return [count + beats for count in counts], beats
+
+
+def _write_trades(written: Written, ids: Mapping[str, int], producer: Producer) -> None:
+    w, people, a = written.workload, written.people, written.arrivals
+    keys = [bytes(k) for k in people.keys]
+    for first, block in values(w, people, a, ids):
+        entity = a.entity[first : first + len(block)]
+        for target in range(w.partitions):
+            chosen = np.flatnonzero(written.partition[first : first + len(block)] == target)
+            pairs = zip(chosen.tolist(), entity[chosen].tolist(), strict=True)
+            messages = [{"key": keys[who], "value": block[row]} for row, who in pairs]
+            _send(producer, TRADE, target, messages)
 
 
 def save(written: Written, path: Path) -> None:
@@ -147,6 +186,7 @@ def save(written: Written, path: Path) -> None:
         "workload": np.frombuffer(json.dumps(dataclasses.asdict(written.workload)).encode(), "u1"),
         "partition": written.partition,
         "offset": written.offset,
+        "before": np.array(written.before),
     }
     for name, part in (("people", written.people), ("arrivals", written.arrivals)):
         for field in dataclasses.fields(part):
@@ -160,7 +200,8 @@ def load(path: Path) -> Written:
         workload = W1(**json.loads(stored["workload"].tobytes()))
         people = Population(**_part(stored, "people", Population))
         columns = Arrivals(**_part(stored, "arrivals", Arrivals))
-        return Written(workload, people, columns, stored["partition"], stored["offset"])
+        where = (stored["partition"], stored["offset"], int(stored["before"]))
+        return Written(workload, people, columns, *where)
 
 
 def _part(stored: Mapping[str, Any], name: str, kind: type) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def _command(folder: Path) -> list[str]:
 
 
 class Progress:
-    """How many records output topics hold, over time.
+    """How many records output topics have got since this was made, over time.
 
     Reads the ends of the partitions, uncommitted records included: smooth, where committed ones
     come once a checkpoint. Each transaction adds one marker per partition, which is counted too:
@@ -177,12 +177,15 @@ class Progress:
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-progress"})
         self._parts = [TopicPartition(t, p) for t, n in topics.items() for p in range(n)]
         self.points: list[tuple[float, int]] = []
+        self._before = self._records()
 
     def sample(self) -> None:
         """Note the time and the number of records."""
-        at = time.time()
+        self.points.append((time.time(), self._records() - self._before))
+
+    def _records(self) -> int:
         ends = (self._consumer.get_watermark_offsets(part, timeout=10) for part in self._parts)
-        self.points.append((at, sum(high for _, high in ends)))
+        return sum(high for _, high in ends)
 
     def close(self) -> None:
         """Leave the broker."""

@@ -1,6 +1,7 @@
 """Benchmark `normalize`: drain workload W1 on this machine, judge the result, print the figures.
 
     python -m bench.normalize [--events N] [--parallelism 2] [--rules off] [--keep]
+    python -m bench.normalize --entities 200000 --change-points 20 --history-first
 
 1. Start a stack of its own (Kafka, registry, Flink) with its own ports and data folder.
 2. Write W1 into Kafka: the drain works off a fixed backlog.
@@ -86,7 +87,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     )
     conditions = _conditions(options)
     began = time.monotonic()
-    written = generate.write(w, config.bootstrap_servers, generate.register(config.registry_url))
+    ids = generate.register(config.registry_url)
+    between = (lambda: _read_history(options)) if options.history_first else None
+    written = generate.write(w, config.bootstrap_servers, ids, between)
     seconds = time.monotonic() - began
     say(f"wrote {w.events:,} trades in {seconds:.0f} s ({w.events / seconds:,.0f}/s)")
     generate.save(written, ORACLE)
@@ -102,7 +105,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     folder = RESULTS if w.events >= QUOTED_EVENTS else HOME  # a short run is no result
     folder.mkdir(parents=True, exist_ok=True)
     day = datetime.now(UTC).strftime("%Y-%m-%d")
-    path = folder / f"normalize-{day}-{conditions['commit']}.json"
+    many = f"-{w.entities}x{w.change_points}" if options.history_first else ""
+    path = folder / f"normalize{many}-{day}-{conditions['commit']}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
     say(f"wrote {path}")
     return result
@@ -258,6 +262,35 @@ def _submit(options: argparse.Namespace) -> None:
         raise RuntimeError(f"expected the job to run, `{' '.join(command)}` failed") from error
 
 
+def _read_history(options: argparse.Namespace) -> None:
+    """Let the job read what is there; stop it with the savepoint that the drain goes on from."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    from asknown.settings import settings
+
+    began = time.monotonic()
+    _submit(options)
+    group = {"bootstrap.servers": settings().bootstrap_servers, "group.id": "asknown.normalize"}
+    consumer = Consumer(group)
+    parts = [
+        TopicPartition(t, p) for t in ("reference.entity_change", "raw.trade") for p in range(4)
+    ]
+    ends = [consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts]
+    try:
+        while True:  # offsets are committed with each checkpoint
+            read = [part.offset for part in consumer.committed(parts, timeout=10)]
+            if read == ends:
+                break
+            if time.monotonic() - began > options.timeout:
+                raise RuntimeError(f"expected history to be read up to {ends}, found {read}")
+            time.sleep(1)
+    finally:
+        consumer.close()
+    say(f"read {sum(ends):,} records of history in {time.monotonic() - began:.0f} s")
+    stop = [sys.executable, "-m", "asknown.cli.main", "job", "stop", "normalize"]
+    subprocess.run(stop, check=True, timeout=SUBMIT_SECONDS, cwd=CHECKOUT, stdout=sys.stderr)
+
+
 def _conditions(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the figures depend on."""
     from importlib.metadata import version
@@ -283,6 +316,7 @@ def _conditions(options: argparse.Namespace) -> dict[str, Any]:
         "partitions": 4,
         "parallelism": options.parallelism,
         "rules": options.rules,
+        "history": "read before the trades" if options.history_first else "with the trades",
         "job_arguments": options.job_arguments,
         "checkpoint_interval_ms": config.checkpoint_interval_ms,
         "delivery": "exactly-once",
@@ -326,6 +360,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--parallelism", type=int, default=2)
     parser.add_argument(
         "--rules", choices=("on", "off"), default="on", help="off: what the job does without them"
+    )
+    parser.add_argument(
+        "--history-first",
+        action="store_true",
+        help="the job has read the change points before the first trade, as one that runs has",
     )
     parser.add_argument("--checkpoint-ms", type=int, default=0, help="0: as the settings say")
     parser.add_argument("--timeout", type=int, default=900, help="seconds the drain may take")

@@ -228,9 +228,11 @@ def _order(expected: Written, trades: Rows, arrival: Column, verdict: Verdict) -
 
 
 def _index(expected: Written) -> list[NDArray[np.int64]]:
-    """Return per partition the arrival at each offset."""
+    """Return per partition the arrival at each offset, -1 where a heartbeat is."""
+    beats = np.full(expected.before, -1, np.int64)
     return [
-        np.flatnonzero(expected.partition == p)  # offsets count up in order of arrival
+        # Offsets count up in order of arrival.
+        np.concatenate([beats, np.flatnonzero(expected.partition == p)])
         for p in range(expected.workload.partitions)
     ]
 

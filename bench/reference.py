@@ -1,6 +1,6 @@
 """Benchmark the reference engine: rebuild the whole truth in memory, judge it, print the figures.
 
-    python -m bench.reference [--listings 200000] [--actions 5] [--together] [--seed N]
+    python -m bench.reference [--listings 200000] [--actions 5] [--together] [--venues 1] [--seed N]
 
 1. Draw listings and their actions (splits, bonuses, dividends with the close they are measured
    against) as plain columns, each known on a day of its own, weeks before its ex-date. With
@@ -10,8 +10,9 @@
 3. Judge: every listing's last factors against products of the columns, exactly for a sample.
 4. Write bench/results/ (short tries: .asknown/bench/) and print the JSON as the last line.
 
-One core does it all, so processor seconds are the figure; they hold on a busy machine too. Drawing
-and judging are not in them.
+Processor seconds are the figure; they hold on a busy machine too. Drawing and judging are not in
+them. The job keeps each venue apart, as a key of its own: with `--venues 2` the listings are of
+two, and each has a process here as it has a subtask there. The time on the clock is the slowest's.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -239,31 +241,49 @@ def judge(market: Market, seen: Seen, sampled: frozenset[str]) -> list[str]:
     return wrong
 
 
+def of_venue(options: argparse.Namespace, venue: int) -> dict[str, Any]:
+    """Rebuild and judge one venue's share; return its figures."""
+    listings = options.listings // options.venues
+    seed = options.seed + venue
+    market = draw(listings, options.actions, seed)
+    chosen = random.Random(seed).sample(range(listings), min(SAMPLED, listings))
+    sampled = frozenset(f"S{number:06d}" for number in chosen)
+    seen, took = rebuild(market, sampled, together=options.together)
+    return {
+        **took,
+        "listings": listings,
+        "actions": sum(map(len, market.actions)),
+        "rows": seen.rows,
+        "sampled": len(sampled),
+        "wrong": [f"{example} (seed {seed})" for example in judge(market, seen, sampled)],
+        "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+
+
 def main() -> int:
     """Run the benchmark from the command line; exit 0 only when the run was correct."""
     options = _options()
     load = os.getloadavg()[0]
-    market = draw(options.listings, options.actions, options.seed)
-    chosen = random.Random(options.seed).sample(
-        range(options.listings), min(SAMPLED, options.listings)
-    )
-    sampled = frozenset(f"S{number:06d}" for number in chosen)
-    seen, took = rebuild(market, sampled, together=options.together)
-    wrong = judge(market, seen, sampled)
+    with ProcessPoolExecutor(options.venues) as pool:
+        shares = list(pool.map(of_venue, repeat(options), range(options.venues)))
+    wrong = [example for share in shares for example in share["wrong"]]
     for example in wrong[:10]:
-        print(f"  {example} (seed {options.seed})", file=sys.stderr)
-    actions = sum(map(len, market.actions))
+        print(f"  {example}", file=sys.stderr)
+    records = sum(share["listings"] + share["actions"] for share in shares)
+    cpu = sum(share["cpu_s"] for share in shares)
     result = {
         "benchmark": "reference",
-        "listings": options.listings,
-        "actions": actions,
+        "listings": sum(share["listings"] for share in shares),
+        "actions": sum(share["actions"] for share in shares),
         "known": "together" if options.together else "each on its day",
-        **{name: round(value, 2) for name, value in took.items()},
-        "records_per_cpu_s": round((options.listings + actions) / took["cpu_s"]),
-        "rows": dict(sorted(seen.rows.items())),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "checked_listings": options.listings,
-        "checked_exactly": len(sampled),
+        "venues": options.venues,
+        "cpu_s": round(cpu, 2),
+        "wall_s": round(max(share["wall_s"] for share in shares), 2),
+        "records_per_cpu_s": round(records / cpu),
+        "rows": dict(sorted(sum((share["rows"] for share in shares), Counter()).items())),
+        "peak_rss_mb": round(sum(share["rss"] for share in shares) / 1024),
+        "checked_listings": sum(share["listings"] for share in shares),
+        "checked_exactly": sum(share["sampled"] for share in shares),
         "wrong": len(wrong),
         "ok": not wrong,
         "conditions": _conditions(options.seed, load),
@@ -303,6 +323,7 @@ def _write(result: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     name = "reference-together" if result["known"] == "together" else "reference"
+    name += f"-{result['venues']}-venues" if result["venues"] > 1 else ""
     path = folder / f"{name}-{day}-{result['conditions']['commit']}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
     print(f"wrote {path}", file=sys.stderr)
@@ -313,6 +334,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--listings", type=int, default=QUOTED_LISTINGS)
     parser.add_argument("--actions", type=int, default=5, help="per listing")
     parser.add_argument("--together", action="store_true", help="a listing's history at once")
+    parser.add_argument("--venues", type=int, default=1, help="each in a process of its own")
     parser.add_argument("--seed", type=int, default=20241028)
     return parser.parse_args()
 

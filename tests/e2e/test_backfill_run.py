@@ -6,20 +6,29 @@ The tests are steps of one story, in the order of the file.
 from __future__ import annotations
 
 import json
+import mmap
 import shlex
+import shutil
+import subprocess
+import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.expressions import In
 
+from asknown.errors import AsknownError
 from asknown.ingestion.connectors.synthetic import SessionSpec
 from asknown.ingestion.replay import Pace
 from asknown.settings import Settings
+from asknown.stack.paths import Paths
+from asknown.stack.trino import java_home
 from asknown.storage.iceberg import lake
 from asknown.storage.partition_sums import REBUILT, of_day, sum_of_day
 from tests.e2e.judge import judge_equal
@@ -132,3 +141,79 @@ def _agree(pipeline: Any, surfaces: Surfaces) -> None:
     answer = httpx2.get(f"{pipeline.settings.api_url}/v1/trades", params=asked, timeout=30)
     prices = {row["event_id"]: Decimal(str(row["price"])) for row in answer.json()["data"]}
     assert prices == {r["event_id"]: r["price"] for r in rows if r["entity_id"] == entity}
+
+
+@contextmanager
+def small_disk(folder: Path, spare: int) -> Iterator[Callable[[], None]]:
+    """Put a file system under `folder` that has `spare` bytes left; yield what makes it large."""
+    used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    with tempfile.TemporaryDirectory(prefix="asknown-disk-") as beside:
+        shutil.copytree(folder, beside, dirs_exist_ok=True)
+        pages = sum(1 for _ in folder.rglob("*")) * mmap.PAGESIZE  # each file ends in a part of one
+        done = _mount(folder, f"size={used + pages + spare}")
+        if done.returncode:
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        try:
+            shutil.copytree(beside, folder, dirs_exist_ok=True)
+            yield lambda: _mount(folder, "remount,size=1g").check_returncode()
+            shutil.copytree(folder, beside, dirs_exist_ok=True)
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+            shutil.copytree(beside, folder, dirs_exist_ok=True)
+
+
+def _mount(folder: Path, options: str) -> subprocess.CompletedProcess[str]:
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        return subprocess.CompletedProcess(command, 127, "", str(error))
+
+
+def test_backfill_onto_a_full_disk_changes_nothing_and_goes_on_when_there_is_room(
+    healed: dict[str, Any], pipeline: Any
+) -> None:
+    planned = pipeline.json("backfill", "plan", "--from", DATE, "--to", NEXT, "--why", "a trial")
+    data = pipeline.settings.data_dir / "warehouse" / "silver" / "trade" / "data"
+    before = sums(pipeline.settings, DAY.date)
+    with small_disk(data, spare=64 * 1024) as make_room:
+        failed = pipeline.run("backfill", "apply", planned["run"], check=False)
+        assert failed.returncode == 1, failed.stdout
+        assert "No space left on device" in failed.stderr
+        assert "disk" in failed.stderr or "retry" in failed.stderr
+        assert sums(pipeline.settings, DAY.date) == before == healed
+        assert pipeline.json("backfill", "show", planned["run"])["status"] == "failed"
+        make_room()
+        assert pipeline.json("backfill", "retry", planned["run"])["status"] == "applied"
+        assert sums(pipeline.settings, DAY.date) == healed
+    assert sums(pipeline.settings, DAY.date) == healed
+
+
+def test_trino_says_what_the_lake_does_after_the_repair(
+    healed: dict[str, Any], pipeline: Any, surfaces: Surfaces
+) -> None:
+    try:
+        java_home(pipeline.settings)
+    except AsknownError as error:
+        pytest.skip(str(error))
+    if not Paths.of(pipeline.settings).trino_server.exists():
+        pytest.skip("Trino is not there: make trino")
+    pipeline.run("up", "--only", "trino", "--with", "trino")
+    for table, topic, number in (
+        ("silver.trade", NORMALIZED, "price"),
+        ("silver.quote", "normalized.quote", "bid_price"),
+        ("gold.bar", BARS, "close"),
+    ):
+        rows = surfaces.scan(topic, of_day(DAY.date))
+        (found,) = pipeline.json(
+            "sql",
+            f"SELECT count(*) AS n, count(DISTINCT event_id) AS ids, sum({number}) AS total, "
+            f"max(event_id) AS last FROM lake.{table} "
+            f"WHERE event_time >= TIMESTAMP '{DATE}' AND event_time < TIMESTAMP '{NEXT}'",
+        )
+        ids = {row["event_id"] for row in rows}
+        assert (found["n"], found["ids"]) == (len(rows), len(ids)), table
+        if rows:
+            assert found["last"] == max(ids)
+            total = sum((row[number] for row in rows), Decimal(0))
+            assert Decimal(str(found["total"])) == total, table

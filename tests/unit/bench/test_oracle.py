@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -166,3 +167,10 @@ def test_oracle_of_a_mutated_output_finds_the_fault(
     found = getattr(verdict, fault)
     assert found == count if count is not None else found > 0
     assert fault in ("out_of_order", "misplaced") or verdict.examples
+
+
+def test_judge_knows_the_heartbeats_in_front_of_the_first_trade(written: generate.Written) -> None:
+    later = dataclasses.replace(written, offset=written.offset + 7, before=7)
+    assert oracle.judge(later, *perfect(later)).ok
+    assert not oracle.judge(later, *perfect(written)).ok
+    assert not oracle.judge(written, *perfect(later)).ok
