@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from asknown.cli.output import Format, FormatOption, output
+from asknown.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -98,6 +100,42 @@ def lean(
         output(fmt).record(_replay(gateway, deliveries, pace))
 
 
+@app.command()
+def heartbeat(fmt: FormatOption = Format.TEXT) -> None:
+    """Tell the jobs once more what time it is: the stack's clock, which stays where it stands.
+
+    A job that was restarted does not know the time until somebody tells it. A live feed does so
+    every second; a replay that has ended does not any more.
+    """
+    from asknown.ingestion.clock import iso
+    from asknown.ingestion.replay import CLOCK_TOPICS, MARKET_TOPICS
+
+    with _gateway() as gateway, _clock_reader() as reader:
+        beats = [beat.at_ms for topic in MARKET_TOPICS for beat in reader.beats(topic)]
+        if not beats:
+            raise UsageError(
+                "ASKNOWN-INGEST-013",
+                "expected a heartbeat in the market topics, found none: no time was ever told.",
+                hint="asknown ingest samples",
+            )
+        gateway.heartbeat(CLOCK_TOPICS, max(beats))
+        gateway.flush()
+    output(fmt).record({"heartbeats": gateway.heartbeats, "clock": iso(max(beats))})
+
+
+@contextmanager
+def _clock_reader() -> Iterator[Any]:
+    from asknown.contracts.registry import AvroCodec, RegistryClient
+    from asknown.ingestion.clock import ClockReader
+    from asknown.settings import settings
+
+    with (
+        RegistryClient(settings().registry_url) as registry,
+        ClockReader(settings(), AvroCodec(registry).decode) as reader,
+    ):
+        yield reader
+
+
 def _gateway() -> Any:
     from asknown.ingestion.gateway import Gateway
     from asknown.settings import settings
@@ -108,15 +146,10 @@ def _gateway() -> Any:
 def _check_clock(first_ms: int) -> None:
     """Refuse, before anything is sent, what would lie behind the stack's clock."""
     from asknown.contracts.catalog import contract
-    from asknown.contracts.registry import AvroCodec, RegistryClient
-    from asknown.ingestion.clock import ClockReader, check_ahead
+    from asknown.ingestion.clock import check_ahead
     from asknown.ingestion.replay import MARKET_TOPICS
-    from asknown.settings import settings
 
-    with (
-        RegistryClient(settings().registry_url) as registry,
-        ClockReader(settings(), AvroCodec(registry).decode) as reader,
-    ):
+    with _clock_reader() as reader:
         for topic in MARKET_TOPICS:
             tolerance = contract(topic).topic.out_of_orderness_ms
             check_ahead(reader.beats(topic), first_ms, tolerance)

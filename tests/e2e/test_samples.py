@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,8 @@ from tests.e2e.verdict import restarts
 from tests.unit.features import reference
 
 JOBS = ("reference", "normalize", "lake")
+NO_TIME = -(2**63)
+MINUTE_MS = 60_000
 BARS = 12_154
 ACTIONS = 96
 FOR_EVER = 9999  # the year
@@ -125,3 +129,32 @@ def test_what_ran_was_told_as_events(companies: Companies) -> None:
         assert {UUID(event["run"]["runId"]).hex for event in told} == {
             job["jid"] for job in rest.jobs()
         }
+
+
+def test_jobs_restarted_after_a_replay_know_the_time_again_by_a_heartbeat(
+    companies: Companies, eventually: Eventually
+) -> None:
+    stack = companies.stack
+    before = restarts(stack.settings)
+    stack.kill(stack.working_taskmanager())
+    eventually(lambda: restarts(stack.settings) != before, 60, "the jobs to notice")
+    eventually(lambda: _watermarks(stack) == {NO_TIME}, 90, "the jobs to run, and know no time")
+    told = stack.json("ingest", "heartbeat")
+    clock = int(datetime.fromisoformat(told["clock"]).timestamp() * 1000)
+    eventually(
+        lambda: min(_watermarks(stack)) >= clock - MINUTE_MS, 60, "every operator to know the time"
+    )
+
+
+def _watermarks(stack: Stack) -> set[int]:
+    """Return the watermarks of all subtasks of normalize that read from another one."""
+    address = stack.settings.flink_url
+    with FlinkRest(address) as rest:
+        job = next(j for j in rest.jobs() if (j["name"], j["state"]) == ("normalize", "RUNNING"))
+        vertices = rest.job(job["jid"])["vertices"]
+    found = [
+        httpx2.get(f"{address}/jobs/{job['jid']}/vertices/{one['id']}/watermarks").json()
+        for one in vertices
+        if not one["name"].startswith("Source")
+    ]
+    return {int(subtask["value"]) for vertex in found for subtask in vertex}
