@@ -56,7 +56,7 @@ def test_processes_of_a_stack_are_counted_by_role_and_no_others(
     used = mine.usage()
     assert 0.2 <= used.cpu_s["python"] < 2.0
     assert used.peak_rss_mb["python"] > 1
-    assert used.peak_pss_mb["python"] > 1
+    assert 0 < used.peak_pss_mb["python"] <= used.peak_rss_mb["python"]  # its pages are shared
     assert others.usage().cpu_s == {}
 
 
