@@ -6,7 +6,6 @@ The tests are steps of one story, in the order of the file.
 from __future__ import annotations
 
 import json
-import mmap
 import shlex
 import shutil
 import subprocess
@@ -144,20 +143,24 @@ def _agree(pipeline: Any, surfaces: Surfaces) -> None:
 
 
 @contextmanager
-def small_disk(folder: Path, spare: int) -> Iterator[Callable[[], None]]:
-    """Put a file system under `folder` that has `spare` bytes left; yield what makes it large."""
-    used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+def full_disk(folder: Path, spare: int) -> Iterator[Callable[[], None]]:
+    """Put a file system under `folder` that has `spare` bytes left; yield what makes room.
+
+    What was written meanwhile is there afterwards.
+    """
     with tempfile.TemporaryDirectory(prefix="asknown-disk-") as beside:
         shutil.copytree(folder, beside, dirs_exist_ok=True)
-        pages = sum(1 for _ in folder.rglob("*")) * mmap.PAGESIZE  # each file ends in a part of one
-        done = _mount(folder, f"size={used + pages + spare}")
+        done = _mount(folder, "size=256m")
         if done.returncode:
             pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        filler = folder / "filler"
         try:
             shutil.copytree(beside, folder, dirs_exist_ok=True)
-            yield lambda: _mount(folder, "remount,size=1g").check_returncode()
-            shutil.copytree(folder, beside, dirs_exist_ok=True)
+            filler.write_bytes(bytes(shutil.disk_usage(folder).free - spare))
+            yield filler.unlink
         finally:
+            filler.unlink(missing_ok=True)
+            shutil.copytree(folder, beside, dirs_exist_ok=True)
             subprocess.run(["umount", str(folder)], check=True)
             shutil.copytree(beside, folder, dirs_exist_ok=True)
 
@@ -176,7 +179,7 @@ def test_backfill_onto_a_full_disk_changes_nothing_and_goes_on_when_there_is_roo
     planned = pipeline.json("backfill", "plan", "--from", DATE, "--to", NEXT, "--why", "a trial")
     data = pipeline.settings.data_dir / "warehouse" / "silver" / "trade" / "data"
     before = sums(pipeline.settings, DAY.date)
-    with small_disk(data, spare=64 * 1024) as make_room:
+    with full_disk(data, spare=16 * 1024) as make_room:
         failed = pipeline.run("backfill", "apply", planned["run"], check=False)
         assert failed.returncode == 1, failed.stdout
         assert "No space left on device" in failed.stderr
