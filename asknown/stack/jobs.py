@@ -28,6 +28,14 @@ _SUBMITTED = re.compile(r"JobID ([0-9a-f]{32})")
 _ENDED = ("FINISHED", "CANCELED", "FAILED", "SUSPENDED")
 _POLL_SECONDS = 0.25
 _NOTE_SECONDS = 10.0
+# A live job is tried again for ever, for its stream waits. Behind a batch waits a person: it gets
+# over a lost TaskManager, and on a full disk it ends with the reason.
+_OF_A_BATCH = {
+    "execution.runtime-mode": "BATCH",
+    "restart-strategy.type": "fixed-delay",
+    "restart-strategy.fixed-delay.attempts": "4",
+    "restart-strategy.fixed-delay.delay": "3 s",
+}
 _MAX_FAILURES = 3  # restarts before the first checkpoint that make a submission a failure
 
 Note = Callable[[str], None]
@@ -176,7 +184,7 @@ def resume_point(config: Settings, name: str) -> str:
 def command(job: Submission, main: Path, config: Settings) -> list[str]:
     """Return the `flink run` command line of a submission."""
     home = Paths.of(config).flink / "home"
-    options = {**job.options, **({"execution.runtime-mode": "BATCH"} if job.batch else {})}
+    options = {**job.options, **(_OF_A_BATCH if job.batch else {})}
     line = ["/bin/bash", str(home / "bin" / "flink"), "run", "-d"]
     line += ["-m", f"{config.host}:{config.port(config.flink_port)}"]
     line += [f"-D{key}={value}" for key, value in options.items()]
@@ -240,7 +248,8 @@ def _flink_run(job: Submission, main: Path, config: Settings, note: Note) -> str
                 if now - noted > _NOTE_SECONDS:
                     noted = now
                     note(f"{job.name}: flink run is at it, {now - began:.0f} s so far")
-                if now - began > job.timeout:
+                # The program of a batch waits for its end, however long that takes.
+                if now - began > job.timeout and not job.batch:
                     raise _failure(job, f"flink run has not ended after {job.timeout:.0f} s", log)
         finally:
             if client.poll() is None:

@@ -1,0 +1,44 @@
+"""Flink's client, played by a script: how long it is waited for, and what a batch asks of Flink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asknown.errors import AsknownError
+from asknown.settings import Settings
+from asknown.stack.jobs import Submission, _flink_run, command
+from asknown.stack.paths import Paths
+
+JOB_ID = "0123456789abcdef0123456789abcdef"
+MAIN = Path("main.py")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Settings:
+    """Return settings of a stack whose client needs a second."""
+    config = Settings(data_dir=tmp_path)
+    client = Paths.of(config).flink / "home" / "bin" / "flink"
+    client.parent.mkdir(parents=True)
+    client.write_text(f"sleep 1\necho Job has been submitted with JobID {JOB_ID}\n")
+    Paths.of(config).logs.mkdir(parents=True)
+    return config
+
+
+def test_batch_is_waited_for_however_long_it_takes(config: Settings) -> None:
+    job = Submission(name="backfill", batch=True, timeout=0.1)
+    assert _flink_run(job, MAIN, config, lambda _: None) == JOB_ID
+
+
+def test_live_job_that_is_not_submitted_in_time_is_given_up(config: Settings) -> None:
+    job = Submission(name="normalize", timeout=0.1)
+    with pytest.raises(AsknownError, match="has not ended"):
+        _flink_run(job, MAIN, config, lambda _: None)
+
+
+def test_batch_ends_after_some_failures_and_a_live_job_never(config: Settings) -> None:
+    batch = command(Submission(name="backfill", batch=True), MAIN, config)
+    assert "-Drestart-strategy.type=fixed-delay" in batch
+    live = command(Submission(name="normalize"), MAIN, config)
+    assert not [part for part in live if part.startswith("-Drestart-strategy")]
