@@ -141,7 +141,7 @@ def test_jobs_restarted_after_a_replay_know_the_time_again_by_a_heartbeat(
     eventually(lambda: _watermarks(stack) == {NO_TIME}, 90, "the jobs to run, and know no time")
     told = stack.json("ingest", "heartbeat")
     clock = int(datetime.fromisoformat(told["clock"]).timestamp() * 1000)
-    eventually(
+    assert eventually(
         lambda: min(_watermarks(stack)) >= clock - MINUTE_MS, 60, "every operator to know the time"
     )
 
