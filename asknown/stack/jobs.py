@@ -33,8 +33,8 @@ _NOTE_SECONDS = 10.0
 _OF_A_BATCH = {
     "execution.runtime-mode": "BATCH",
     "restart-strategy.type": "fixed-delay",
-    "restart-strategy.fixed-delay.attempts": "4",
-    "restart-strategy.fixed-delay.delay": "3 s",
+    "restart-strategy.fixed-delay.attempts": "10",
+    "restart-strategy.fixed-delay.delay": "2 s",
 }
 _MAX_FAILURES = 3  # restarts before the first checkpoint that make a submission a failure
 
