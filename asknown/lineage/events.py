@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import UUID, uuid4
 
 from openlineage.client import OpenLineageClient
@@ -41,7 +42,7 @@ PRODUCER = "https://asknown.invalid/jobs"  # the specification wants an address,
 NAMESPACE = "asknown"
 LAKE = "lake"  # the job that copies every topic into its table
 IN_THE_LAKE = ("backfill", "research")  # jobs that read and write tables, not topics
-EMPTY = ""
+State = Literal["START", "RUNNING", "COMPLETE", "ABORT", "FAIL"]
 Note = Callable[[str], None]
 
 
@@ -62,10 +63,10 @@ class Events:
         self._note = note
         self.path = config.data_dir / "lineage" / "events.ndjson"
 
-    def tell(self, run: Told, state: RunState, error: str = EMPTY) -> None:
-        """Tell that a run started, goes on, is complete, failed or was given up."""
+    def tell(self, run: Told, state: State, error: str = "", *, at: datetime | None = None) -> None:
+        """Tell that a run started, goes on, is complete, failed or was given up; `at`, or now."""
         try:
-            event = self._event(run, state, error)
+            event = self._event(run, RunState[state], error, at or datetime.now(UTC))
         except OSError as problem:  # the file of the lineage is not there
             self._note(f"no lineage of {run.job}: {problem}")
             return
@@ -83,7 +84,7 @@ class Events:
             found.append(HttpTransport(HttpConfig(self._config.openlineage_url, retry=options)))
         return found
 
-    def _event(self, run: Told, state: RunState, error: str) -> RunEvent:
+    def _event(self, run: Told, state: RunState, error: str, at: datetime) -> RunEvent:
         processing = "BATCH" if run.batch else "STREAMING"
         kind = job_type_job.JobTypeJobFacet(processing, "FLINK", "JOB", producer=PRODUCER)
         inputs, outputs = datasets(run.job, self._config)
@@ -93,7 +94,7 @@ class Events:
         failure = error_message_run.ErrorMessageRunFacet(error, "Java", producer=PRODUCER)
         return RunEvent(
             eventType=state,
-            eventTime=datetime.now(UTC).isoformat(),
+            eventTime=at.isoformat(),
             producer=PRODUCER,
             run=Run(str(identity), {"errorMessage": failure} if error else {}),
             job=Job(NAMESPACE, run.job, {"jobType": kind}),

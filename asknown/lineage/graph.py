@@ -33,7 +33,10 @@ DECLARED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("healed.event", "normalized.trade", "normalized.quote", "analytics.bar"),
     ),
     "backfill": (
-        ("raw.trade", "raw.quote", "reference.entity_history", "replayed.event"),
+        (
+            *("raw.trade", "raw.quote", "reference.entity_change"),
+            *("reference.entity_history", "replayed.event"),
+        ),
         ("normalized.trade", "normalized.quote", "analytics.bar", "ops.backfill_run"),
     ),
 }
@@ -90,10 +93,6 @@ class Lineage:
         """Return the datasets a job reads and those it writes."""
         mine = [edge for edge in self.edges if edge.job == job]
         return sorted({e.source.dataset for e in mine}), sorted({e.target.dataset for e in mine})
-
-    def jobs(self) -> list[str]:
-        """Return the names of the jobs and commands."""
-        return list(dict.fromkeys(edge.job for edge in self.edges))
 
     def made_by(self, dataset: str) -> list[str]:
         """Return the jobs that write a dataset."""

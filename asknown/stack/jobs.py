@@ -11,18 +11,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from openlineage.client.event_v2 import RunState
+from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError, UsageError
-from asknown.lineage.events import Events, Told
 from asknown.settings import CHECKOUT, Settings
 from asknown.stack.flink import FlinkRest
 from asknown.stack.flink_cluster import flink_environment
 from asknown.stack.paths import Paths
 from asknown.stack.root_cause import root_cause
+
+if TYPE_CHECKING:
+    from asknown.lineage.events import Events, Told
 
 _SUBMITTED = re.compile(r"JobID ([0-9a-f]{32})")
 _ENDED = ("FINISHED", "CANCELED", "FAILED", "SUSPENDED")
@@ -83,27 +84,29 @@ def submit(job: Submission, config: Settings, note: Note = lambda _: None) -> St
     main = _main_program(job)
     with FlinkRest(config.flink_url) as rest:
         _require_room(job, rest, config)
-        events = Events(config, note)
-        with _telling(events, job) as run:
-            began = time.monotonic()
+        with _telling(job, config, note) as (events, run):
+            began, began_at = time.monotonic(), datetime.now(UTC)
             run.job_id = _flink_run(job, main, config, note)
             _remember(config, job, run.job_id)
             submitted = time.monotonic() - began
-            events.tell(run, RunState.START)
+            events.tell(run, "START", at=began_at)
             watch = _Watch(job, run.job_id, rest, config, note)
             running, checkpoint, state = watch.until_up()
-        events.tell(run, RunState.COMPLETE if job.batch else RunState.RUNNING)
+        events.tell(run, "COMPLETE" if job.batch else "RUNNING")
     return Started(job.name, run.job_id, state, submitted, running, checkpoint)
 
 
 @contextmanager
-def _telling(events: Events, job: Submission) -> Iterator[Told]:
-    """Tell of a submission that fails, and let the failure go on."""
-    run = Told(job.name, "", job.batch)
+def _telling(job: Submission, config: Settings, note: Note) -> Iterator[tuple[Events, Told]]:
+    """Yield what tells of a submission; if that fails, tell so, and let the failure go on."""
+    # Here, since a third of a second of importing is nothing for `asknown status` to wait for.
+    from asknown.lineage.events import Events, Told
+
+    events, run = Events(config, note), Told(job.name, "", job.batch)
     try:
-        yield run
+        yield events, run
     except AsknownError as error:
-        events.tell(run, RunState.FAIL, str(error))
+        events.tell(run, "FAIL", str(error))
         raise
 
 
@@ -117,11 +120,13 @@ def submitted(config: Settings) -> dict[str, dict[str, Any]]:
 
 def forget(config: Settings, name: str, *, savepoint: str = "") -> None:
     """Note that a job is meant not to run any more, and the savepoint it was stopped with."""
+    from asknown.lineage.events import Events, Told
+
     path = Paths.of(config).jobs / f"{name}.json"
     if path.exists():
         record = json.loads(path.read_text())
-        state = RunState.COMPLETE if savepoint else RunState.ABORT
-        Events(config).tell(Told(name, str(record["job_id"]), batch=False), state)
+        run = Told(name, str(record["job_id"]), batch=False)
+        Events(config).tell(run, "COMPLETE" if savepoint else "ABORT")
         path.write_text(json.dumps({**record, "stopped": True, "savepoint": savepoint}))
 
 

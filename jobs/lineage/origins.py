@@ -14,6 +14,8 @@ from typing import Any
 
 from pyflink.table import TableEnvironment
 
+from asknown.errors import AsknownError
+
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _COLUMN = re.compile(r"(?<![\w$])\$(\d+)")
 _OF_THE_LEFT = re.compile(r"(\$cor\d+)\.([\w$]+)")
@@ -70,12 +72,12 @@ class Walk:
     def of(self, node: Any) -> Traced:
         """Return where the columns of a node come from.
 
-        Raises `NotImplementedError` for a kind of node that no query of ours has had so far.
+        Raises `AsknownError` ASKNOWN-LINEAGE-002 for a kind of node no query has had so far.
         """
         kind = _kind(node)
         visit = getattr(self, re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower(), None)
         if visit is None:
-            raise NotImplementedError(f"expected a node the walk knows, found {kind}: {node}")
+            raise _unknown(f"a node {kind}: {node}")
         found: Traced = visit(node)
         if len(found.columns) != len(_names(node)):
             raise AssertionError(f"{kind}: {len(found.columns)} columns for {_names(node)}")
@@ -135,16 +137,15 @@ class Walk:
     def uncollect(self, node: Any) -> Traced:
         """Return the columns of an array's elements: made of the array."""
         below = self.of(node.getInput(0))
-        return Traced((_computed(NOTHING.union(*below.columns)),) * len(_names(node)))
+        made = _computed(NOTHING.union(*below.columns))
+        return Traced((made,) * len(_names(node)), below.deciding)
 
     def logical_aggregate(self, node: Any) -> Traced:
         """Return the keys as they are and what each function is asked about."""
         below = self.of(node.getInput(0))
         keys = [below.columns[int(one)] for one in _NUMBER.findall(str(node.getGroupSet()))]
-        values = [
-            _computed(NOTHING.union(*(below.columns[int(one)] for one in call.getArgList())))
-            for call in node.getAggCallList()
-        ]
+        # As text, a call has its arguments and the condition of its FILTER.
+        values = [self._used([call], below) for call in node.getAggCallList()]
         return Traced((*keys, *values), below.deciding | _computed(NOTHING.union(*keys)))
 
     def logical_table_function_scan(self, node: Any) -> Traced:
@@ -188,7 +189,7 @@ def _plain(expression: Any) -> str:
     """
     text = _LITERAL.sub("", str(expression))
     if "{" in text:
-        raise NotImplementedError(f"expected no subquery within an expression, found {text}")
+        raise _unknown(f"a subquery within {text}")
     return text
 
 
@@ -204,6 +205,14 @@ def _without_windows(expression: Any) -> list[str]:
         clauses.append(text[at + len(_WINDOW) : end])
         text = text[:at] + text[end:]
     return [text, *clauses]
+
+
+def _unknown(found: str) -> AsknownError:
+    return AsknownError(
+        "ASKNOWN-LINEAGE-002",
+        f"expected a query whose lineage the walk can tell, found {found}.",
+        hint="teach it to jobs/lineage/origins.py, then make lineage.",
+    )
 
 
 def _computed(origins: Origins) -> Origins:

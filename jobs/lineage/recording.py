@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -12,7 +11,6 @@ from pyflink.datastream import DataStream
 from pyflink.table import TableEnvironment
 
 from asknown.features.definitions import definitions
-from asknown.settings import settings
 from jobs.derive import pipeline as derive
 from jobs.lineage.origins import NOTHING, Origin, Origins, Traced, Walk
 from jobs.normalize import pipeline as normalize
@@ -83,11 +81,7 @@ def record(job: str, folder: Path) -> dict[str, Record]:
 
 def environment_of(job: str) -> TableEnvironment:
     """Return an environment in which a job can be planned, without a cluster."""
-    jars = (settings().home / "jars" / "flink").glob("asknown-flink-formats-*.jar")
-    options = {
-        "pipeline.jars": ";".join(jar.as_uri() for jar in sorted(jars)),
-        "python.executable": sys.executable,
-    }
+    options = environment.without_cluster()
     if job in BOUNDED:
         return environment.bounded(job, 1, **options)
     return environment.streaming(RunConfig.from_args(job, []), **options)

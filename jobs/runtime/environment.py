@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment, TableEnvironment
 
+from asknown.settings import settings
 from jobs.runtime.run import RunConfig
 
 # Why each of them is set: docs/discussion/normalize.md, "What makes it fast".
@@ -31,6 +34,15 @@ FUNCTIONS = {
     "SESSION_DATE": "asknown.flink.SessionDate",
     "SESSION_PHASE": "asknown.flink.SessionPhase",
 }
+
+
+def without_cluster() -> dict[str, str]:
+    """Return the options that give a local Flink our functions, which a cluster has in lib/."""
+    jars = (settings().home / "jars" / "flink").glob("asknown-flink-formats-*.jar")
+    return {
+        "pipeline.jars": ";".join(jar.as_uri() for jar in sorted(jars)),
+        "python.executable": sys.executable,
+    }
 
 
 def streaming(run: RunConfig, **extra: str) -> TableEnvironment:

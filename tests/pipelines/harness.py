@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +15,6 @@ from typing import Any
 
 from asknown.contracts.catalog import HEARTBEAT, contract
 from asknown.contracts.render import quote
-from asknown.settings import settings
 from jobs.runtime import environment, files
 from jobs.runtime.run import RunConfig
 from jobs.runtime.tables import BEHIND_WATERMARK, NEVER_LATE, Tables
@@ -65,13 +63,10 @@ class Harness:
         return {topic: _read(work / f"out-{topic}", topic) for topic in outputs}
 
     def _environment(self) -> Any:
-        # Jars on the class path of the local cluster, as the real one has them in lib/.
-        jars = sorted((settings().home / "jars" / "flink").glob("asknown-flink-formats-*.jar"))
         extra = {
-            "pipeline.jars": ";".join(jar.as_uri() for jar in jars),
+            **environment.without_cluster(),
             # One attempt: a broken query must fail the test, not loop.
             "restart-strategy.type": "none",
-            "python.executable": sys.executable,
         }
         if self.mode is Mode.BATCH:
             return environment.bounded("test", self.parallelism, **extra)
