@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     api_port: int = 18000
     loader_metrics_port: int = 18010
     trino_port: int = 18085
+    redis_port: int = 16379
+    live_metrics_port: int = 18011
 
     with_trino: bool = False  # as `asknown up --with trino`, which is remembered in data_dir
     trino_java: str = ""  # home of a JDK >= 24; empty: JAVA_HOME, then beside the java on PATH
@@ -44,6 +46,7 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = ""  # set to use a Kafka of your own
     registry_address: str = ""
     clickhouse_address: str = ""
+    redis_address: str = ""
     catalog_address: str = ""  # SQLAlchemy address of the Iceberg catalog's Postgres
     warehouse: str = ""
 
@@ -51,6 +54,8 @@ class Settings(BaseSettings):
     clickhouse_reader: str = "reader"
     clickhouse_writer_password: SecretStr = SecretStr("")  # made at first start, kept in data_dir
     clickhouse_reader_password: SecretStr = SecretStr("")
+    redis_writer_password: SecretStr = SecretStr("")
+    redis_reader_password: SecretStr = SecretStr("")
 
     user: str = ""  # who decides, in what is kept of a decision; empty: the system's user
 
@@ -91,6 +96,12 @@ class Settings(BaseSettings):
     def clickhouse_url(self) -> str:
         """Address of ClickHouse's HTTP interface."""
         return self.clickhouse_address or f"http://{self.host}:{self.port(self.clickhouse_port)}"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def redis_url(self) -> str:
+        """Address of Redis."""
+        return self.redis_address or f"redis://{self.host}:{self.port(self.redis_port)}/0"
 
     @computed_field  # type: ignore[prop-decorator]
     @property

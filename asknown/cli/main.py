@@ -37,6 +37,7 @@ COMMANDS = {
     "reference": Area("reference", "Load securities and corporate actions."),
     "symbol": Area("symbol", "Tell whose an identifier was, as of any date."),
     "actions": Area("actions", "Show an instrument's corporate actions and factors."),
+    "watch": Area("watch", "Show trades, quotes or bars as they come."),
     "ledger": Area("ledger", "Check that every raw record ended in exactly one lane."),
     "freshness": Area("freshness", "Show how old each dataset is, in open-session time."),
     "quality": Area("quality", "Show measurements beyond what is usual or promised."),
@@ -52,7 +53,7 @@ COMMANDS = {
     "lineage": Area("lineage", "Show what a dataset or column is made of, or what is of it."),
     "export": Area("export", "Write rows of a table to a file that can be had again."),
     "lake": Area("lake", "Look after the lake: small files, old snapshots, orphans."),
-    "recover": Area("recover", "Make ClickHouse anew from the lake; compare with bronze."),
+    "recover": Area("recover", "Make ClickHouse or Redis anew from the lake; compare it."),
     "demo": Area("demo", "Run the whole platform once on real input."),
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,16 +20,16 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Make ClickHouse anew from the lake; compare silver and gold with bronze.",
+    help="Make ClickHouse and Redis anew from the lake; compare silver and gold with bronze.",
 )
-LOADER = "loader"
+LOADER, LIVE = "loader", "live"
 MARKERS = "ops.replayed_event"
 _DAY = ["%Y-%m-%d"]
 
 
 @app.callback()
 def group() -> None:
-    """Make ClickHouse anew from the lake; compare silver and gold with bronze."""
+    """Make ClickHouse and Redis anew from the lake; compare silver and gold with bronze."""
 
 
 @app.command()
@@ -46,18 +48,34 @@ def clickhouse(
 
     config, printer = settings(), output(fmt)
     tables = chosen(table)
-    stopped = _stop_loader(config)
-    try:
+    with _stopped(config, LOADER):
         done = list(rebuild(config, tables, lambda text: printer.line(f"  {text}")))
-    finally:
-        if stopped:
-            _start_loader(config)
     if fmt is Format.JSON:
         printer.record({"tables": [one.document() for one in done]})
         return
     rows = [(one.table, one.rows, one.recomputed, sum(one.places.values())) for one in done]
     title = "ClickHouse from the lake"
     printer.table(title, ("table", "rows", "from backfills", "sum of last offsets"), rows)
+
+
+@app.command()
+def redis(fmt: FormatOption = Format.TEXT) -> None:
+    """Empty Redis and fill it from the lake: the newest records of each listing.
+
+    What the lake does not have yet is read from Kafka afterwards. Clients of the stream stay
+    connected; what they are sent goes on behind the numbers they have seen, or begins with a
+    snapshot.
+    """
+    from asknown.storage.latest_rebuild import rebuild
+
+    config, printer = settings(), output(fmt)
+    with _stopped(config, LIVE):
+        done = list(rebuild(config))
+    if fmt is Format.JSON:
+        printer.record({"topics": [one.document() for one in done]})
+        return
+    rows = [(one.topic, one.series, sum(one.places.values())) for one in done]
+    printer.table("Redis from the lake", ("topic", "series", "sum of next offsets"), rows)
 
 
 @app.command()
@@ -126,22 +144,20 @@ def _require_window(first: date, end: date, *, compare: bool) -> None:
         )
 
 
-def _stop_loader(config: Settings) -> bool:
-    """Stop the loader of the local stack; tell whether it ran."""
+@contextmanager
+def _stopped(config: Settings, name: str) -> Iterator[None]:
+    """Let a process of the local stack stand still meanwhile, if it runs."""
+    from asknown.stack.control import up
     from asknown.stack.paths import Paths
     from asknown.stack.supervisor import Supervisor
 
     supervisor = Supervisor(Paths.of(config))
-    if supervisor.pid() is None:
-        return False
-    row = supervisor.states().get(LOADER)
-    if row is None or row["statename"] not in ("RUNNING", "STARTING"):
-        return False
-    supervisor.stop([LOADER])
-    return True
-
-
-def _start_loader(config: Settings) -> None:
-    from asknown.stack.control import up
-
-    up([LOADER], config=config)
+    row = supervisor.states().get(name) if supervisor.pid() is not None else None
+    ran = row is not None and row["statename"] in ("RUNNING", "STARTING")
+    if ran:
+        supervisor.stop([name])
+    try:
+        yield
+    finally:
+        if ran:
+            up([name], config=config)

@@ -20,6 +20,9 @@ from asknown.serving.quality import router as quality
 from asknown.serving.quick import Quick
 from asknown.serving.routes import Services, router
 from asknown.serving.store import Store
+from asknown.serving.stream.feed import Feed
+from asknown.serving.stream.routes import Stream
+from asknown.serving.stream.routes import router as stream
 from asknown.settings import Settings, settings
 from asknown.stack.secrets import secret
 
@@ -35,6 +38,7 @@ Market data as it is now and as it was known then. Read-only.
   `on` or `symbol_as_of` is that day at the exchange, any other the midnight in UTC.
 * **Pages**: send `next` back as it came; all pages share the `known_at` of the first.
 * **Formats** by `Accept`: JSON, CSV, Arrow.
+* **Live**: `/v1/stream` is a WebSocket: a snapshot, then numbered updates.
 * **Errors** are RFC 9457 problem documents with a stable `code`.
 """
 
@@ -51,10 +55,12 @@ def create_app(config: Settings | None = None, now: Callable[[], datetime] = utc
     store, metrics = Store(config), Metrics()
     quick = Quick(config)
     lookup = Lookup(partial(identity.read, quick))
+    feed = Feed(config)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await feed.close()
         lookup.close()
         quick.close()
         store.close()
@@ -77,26 +83,38 @@ def create_app(config: Settings | None = None, now: Callable[[], datetime] = utc
         now=now,
         flink_url=config.flink_url,
     )
+    app.state.stream = Stream(feed, metrics)
     problems.install(app)
     app.add_middleware(Observed, metrics=metrics)
     app.include_router(router)
     app.include_router(instruments)
     app.include_router(quality)
+    app.include_router(stream)
     return app
+
+
+def server(app: FastAPI, config: Settings) -> uvicorn.Server:
+    """Return a server of an app on the port of these settings; `run` serves until stopped."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=config.host,
+            port=config.port(config.api_port),
+            log_level="info",
+            access_log=False,  # /metrics counts requests; the log keeps what needs a person
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            ws="websockets-sansio",
+            ws_max_size=64 * 1024,  # what a client says is short
+            ws_per_message_deflate=False,  # it costs most of a megabyte for each client
+        )
+    )
 
 
 def main() -> None:
     """Serve until stopped."""
     config = settings()
-    uvicorn.run(
-        create_app(config),
-        host=config.host,
-        port=config.port(config.api_port),
-        log_level="info",
-        access_log=False,  # /metrics counts requests; the log keeps what needs a person
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
+    server(create_app(config), config).run()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,14 @@ class Metrics:
             ("dataset",),
             registry=self.registry,
         )
+        self.clients = Gauge(
+            "asknown_stream_clients", "Clients of the stream.", registry=self.registry
+        )
+        self.left_out = Counter(
+            "asknown_stream_left_out_total",
+            "Updates that were not sent because a newer one was; counted when a client leaves.",
+            registry=self.registry,
+        )
         self.up = Gauge(
             "asknown_api_clickhouse_up", "1 when ClickHouse answers.", registry=self.registry
         )

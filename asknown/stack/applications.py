@@ -1,4 +1,4 @@
-"""The platform's own servers as services of the stack: the loader, the API, the healer."""
+"""The platform's own servers as services of the stack: the loaders, the API, the healer."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ def loader_service(config: Settings) -> Service:
         processes=(_process(config, "loader", "asknown.storage.loader"),),
         ports=(port,),
         needs=("kafka", "registry", "clickhouse"),
+    )
+
+
+def live_service(config: Settings) -> Service:
+    """Return the process that keeps Redis up to date as a service."""
+    port = config.port(config.live_metrics_port)
+    url = f"http://{config.host}:{port}/metrics"
+    return Service(
+        name="live",
+        url=url,
+        ready=partial(_answers, url),
+        processes=(_process(config, "live", "asknown.storage.live"),),
+        ports=(port,),
+        needs=("kafka", "registry", "redis"),
     )
 
 

@@ -26,10 +26,11 @@ from asknown.stack.supervisor import Supervisor
 POLL_SECONDS = 0.2
 _MAX_EXITS = 4  # so often a process may end before it is called broken
 _UP = ("RUNNING", "STARTING")
+_USED = ("kafka", "postgres", "clickhouse", "redis", "registry")  # by the others
 # Everything a stack writes, the warehouse of its default settings included.
 _OURS = (
     *("kafka", "flink", "registry", "postgres", "postgres.new", "clickhouse", "warehouse"),
-    *("trino", "jobs", "secrets", "logs", "run"),
+    *("redis", "trino", "jobs", "secrets", "logs", "run"),
 )
 
 
@@ -104,9 +105,7 @@ def down(*, config: Settings | None = None) -> int:
         running = [name for name, row in rows.items() if row["statename"] in _UP]
         if supervisor.pid() is not None:
             # users of a service before the service: what is asked for last is stopped first
-            clients = [
-                n for n in running if n not in ("kafka", "postgres", "clickhouse", "registry")
-            ]
+            clients = [n for n in running if n not in _USED]
             supervisor.stop(clients)
             supervisor.stop([n for n in running if n not in clients])
             supervisor.shutdown()

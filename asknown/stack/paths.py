@@ -73,6 +73,11 @@ class Paths:
         return self.data / "postgres"
 
     @property
+    def redis(self) -> Path:
+        """Folder of Redis' log of changes."""
+        return self.data / "redis"
+
+    @property
     def clickhouse(self) -> Path:
         """Folder of ClickHouse's data."""
         return self.data / "clickhouse"

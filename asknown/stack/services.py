@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from asknown.errors import UsageError
 from asknown.settings import Settings
-from asknown.stack.applications import api_service, heal_service, loader_service
+from asknown.stack.applications import api_service, heal_service, live_service, loader_service
 from asknown.stack.clickhouse import clickhouse_service
 from asknown.stack.flink_cluster import flink_service
 from asknown.stack.kafka import kafka_service
 from asknown.stack.postgres import postgres_service
 from asknown.stack.process import Service
+from asknown.stack.redis import redis_service
 from asknown.stack.registry import registry_service
 from asknown.stack.trino import trino_service, wanted
 
@@ -27,7 +28,9 @@ def services(config: Settings) -> tuple[Service, ...]:
         flink_service(config),
         postgres_service(config),
         clickhouse_service(config),
+        redis_service(config),
         loader_service(config),
+        live_service(config),
         api_service(config),
         *research,
         *healing,
