@@ -21,7 +21,7 @@ class Sizes(BaseSettings):
     taskmanager_slots: int = 8
     taskmanagers: int = 2  # one works, one is the spare that takes over
     clickhouse_memory: int = 2_000_000_000  # bytes, all queries together
-    redis_memory: int = 512_000_000  # bytes
+    redis_memory: int = 1_000_000_000  # bytes; about 100 kB for each listing that trades
     trino_heap_mb: int = 1024  # all queries together may use six tenths of it, one of them half
 
 

@@ -29,7 +29,7 @@ from asknown.settings import CHECKOUT, Settings
 from asknown.stack.secrets import secret
 
 APPLIED = "live:applied"
-KEEP = 64  # updates of one series that can be asked for again
+KEEP = 32  # updates of one series that can be asked for again, for five minutes
 TIMEOUT_S = 10
 DAY_SECONDS = 86_400
 TRADES, QUOTES, DAILY_BARS, BARS = (

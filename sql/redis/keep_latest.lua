@@ -23,6 +23,7 @@ for i = 5, #ARGV, 5 do
     local recent = 'recent:' .. entity .. ':' .. series
     redis.call('LPUSH', recent, update)
     redis.call('LTRIM', recent, 0, keep - 1)
+    redis.call('EXPIRE', recent, 300) -- whoever missed more asks for a snapshot
     redis.call('PUBLISH', 'live:' .. entity, series .. ' ' .. update)
     told = told + 1
   end

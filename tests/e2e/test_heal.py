@@ -8,7 +8,7 @@ and one twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -24,6 +24,7 @@ from asknown.ingestion.gateway import Gateway
 from asknown.ingestion.replay import Pace, Summary, replay
 from asknown.settings import Settings
 from tests.e2e.judge import judge_equal
+from tests.e2e.stream_log import StreamLog, judge_in_time, wait_until_told
 from tests.e2e.surfaces import Since, Surfaces
 from tests.e2e.test_reference import identity, security, trade
 
@@ -63,7 +64,15 @@ def send(config: Settings, deliveries: Iterable[Delivery | Settle]) -> Summary:
 
 
 @pytest.fixture(scope="module")
-def sent(pipeline: Any, surfaces: Surfaces) -> Since:
+def watched(pipeline: Any) -> Iterator[StreamLog]:
+    """Watch TARDY's minutes from before it is listed on."""
+    bars = {"channel": "bars", "interval": "1m", "entity_ids": [identity(TARDY)]}
+    with StreamLog(pipeline.settings, **bars) as log:
+        yield log
+
+
+@pytest.fixture(scope="module")
+def sent(pipeline: Any, surfaces: Surfaces, watched: StreamLog) -> Since:
     """Send the story; return where the topics began before."""
     before = surfaces.now()
     fact = security(TARDY, "LIST", LISTED_ON, OPEN - 1_000)
@@ -174,6 +183,24 @@ def test_revised_bar_is_what_its_trades_say(
         assert (bar["high"], bar["low"]) == (max(prices), min(prices))
         assert (bar["volume"], bar["event_count"]) == (len(within), len(within))
     assert len(revised) == 3
+
+
+def test_readers_of_the_stream_are_told_each_bar_and_each_revision_once(
+    healed: dict[str, Any],
+    sent: Since,
+    watched: StreamLog,
+    pipeline: Any,
+    surfaces: Surfaces,
+    eventually: Any,
+) -> None:
+    assert healed["found"]
+    wait_until_told(pipeline.settings, eventually, surfaces.now())
+    bars = [bar for bar in mine(surfaces.kafka(BARS, sent)) if bar["interval_seconds"] == 60]
+    assert judge_in_time(bars, watched) == []
+    rows = [m["data"] for m in watched.messages if m["type"] == "update"]
+    revised = [row["event_count"] for row in rows if row["revision"] == 1]
+    assert revised == [31, 31]
+    assert [row["event_count"] for row in rows if row["revision"] == 0][:2] == [30, 30]
 
 
 def test_second_heal_finds_nothing(

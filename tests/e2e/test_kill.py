@@ -13,17 +13,21 @@ from typing import Any
 
 import pytest
 
+from asknown.ingestion.connectors import synthetic_market as market
 from asknown.ingestion.connectors.synthetic import SessionSpec
 from asknown.ingestion.event import Settle
 from asknown.ingestion.replay import Pace
 from asknown.ingestion.session_ledger import Outcome
 from tests.e2e.sessions import Day, Sender, load_reference
-from tests.e2e.surfaces import Surfaces
+from tests.e2e.stream_log import StreamLog, judge_in_time, wait_until_told
+from tests.e2e.surfaces import NORMALIZED, Surfaces
 from tests.e2e.verdict import Sent, judge, restarts, wait_until_through
 
 EVENTS = 30_000
 PACE = Pace(speed=20, settle_seconds=5)  # ten minutes of the venue in half a minute
 TASKMANAGER, LOADER, CLICKHOUSE, KAFKA = "taskmanager", "loader", "clickhouse", "kafka"
+REDIS, LIVE, API = "redis", "live", "api"
+VICTIMS = (TASKMANAGER, LOADER, CLICKHOUSE, REDIS, LIVE, API)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -40,7 +44,7 @@ class Plan:
     def deaths(self, sender: Sender) -> list[tuple[int, str]]:
         """Return (records sent until then, who dies), ascending."""
         dice = random.Random(self.seed)
-        victims = [TASKMANAGER, LOADER, CLICKHOUSE, *([KAFKA] if self.broker_too else [])]
+        victims = [*VICTIMS, *([KAFKA] if self.broker_too else [])]
         dice.shuffle(victims)
         moments = sorted(dice.sample(range(EVENTS // 10, EVENTS * 9 // 10), len(victims)))
         found = dict(zip(victims, moments, strict=True))
@@ -77,6 +81,10 @@ def kill(stack: Any, eventually: Any, victim: str) -> None:
     print(f"\n  killed {name} {stack.kill(name)}", end="")
 
 
+def listings() -> list[str]:
+    return sorted({market.listing_of(symbol) for symbol in market.SYMBOLS})
+
+
 @pytest.mark.parametrize("plan", PLANS)
 def test_nothing_is_lost_or_doubled_when_processes_are_killed(
     pipeline: Any, surfaces: Surfaces, eventually: Any, plan: Plan
@@ -84,16 +92,25 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(
     spec = SessionSpec(EVENTS, plan.seed)
     load_reference(pipeline.settings, spec)
     since, before = surfaces.now(), restarts(pipeline.settings)
-    with Sender(pipeline.settings, spec, plan.day, PACE) as sender:
+    trades = {"channel": "trades", "entity_ids": listings()}
+    with (
+        StreamLog(pipeline.settings, **trades) as watched,
+        Sender(pipeline.settings, spec, plan.day, PACE) as sender,
+    ):
         for moment, victim in plan.deaths(sender):
             eventually(
                 lambda moment=moment: sender.sent >= moment or sender.done(), 180, f"{moment} sent"
             )
             kill(pipeline, eventually, victim)
         eventually(sender.done, 180, "the end of the session")
-    sent = Sent(sender.expected, since, surfaces.now())
-
-    reading = wait_until_through(pipeline, eventually, surfaces, sent)
+        sent = Sent(sender.expected, since, surfaces.now())
+        reading = wait_until_through(pipeline, eventually, surfaces, sent)
+        wait_until_told(pipeline.settings, eventually, surfaces.now())
+        of_listings = set(listings())
+        trades_told = [
+            row for row in surfaces.kafka(NORMALIZED, since) if row["entity_id"] in of_listings
+        ]
+        assert judge_in_time(trades_told, watched) == []
     assert judge(surfaces, sent, late_may_pass=True) == []
     assert reading["closed"], reading
     assert reading["stores_equal"], reading["stores"]

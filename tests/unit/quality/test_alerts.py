@@ -8,7 +8,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from asknown.settings import CHECKOUT
-from asknown.storage import ledger_live, loader
+from asknown.storage import ledger_live, live, loader
 
 RULES = CHECKOUT / "infra" / "prometheus" / "alerts.yml"
 
@@ -21,6 +21,7 @@ def rules() -> list[dict]:
 def test_every_alert_asks_for_a_metric_that_a_service_exports():
     assert ledger_live.OVERDUE is not None
     assert loader.LAG is not None
+    assert live.LAG is not None
     exported = {metric.name for metric in REGISTRY.collect()}
     asked = {name for rule in rules() for name in re.findall(r"asknown_\w+", rule["expr"])}
     assert asked
