@@ -194,9 +194,11 @@ def _arguments(config: Settings, window: tuple[date, date], known_at: int | None
 
 
 def _submit(config: Settings, printer: Output, arguments: Sequence[str]) -> str:
+    from asknown.stack.flink import free_width
     from asknown.stack.jobs import Submission, submit
 
-    run = Submission(name=JOB, arguments=tuple(arguments), batch=True)
+    width = free_width(config)
+    run = Submission(name=JOB, arguments=tuple(arguments), batch=True, parallelism=width)
     return submit(run, config, note=lambda text: printer.line(f"  {text}")).job_id
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -37,11 +36,6 @@ class Phases:
         now = time.monotonic()
         self.seconds[name] = round(now - self._began, 1)
         self._began = now
-
-    def split(self, name: str, first: str, seconds: float) -> None:
-        """Say of a part how much of it was its beginning, under a name of its own."""
-        self.seconds[first] = round(seconds, 1)
-        self.seconds[name] = round(self.seconds[name] - seconds, 1)
 
 
 class Healing(NamedTuple):
@@ -121,6 +115,7 @@ def _apply(
     config: Settings, printer: Output, plan: Plan, result: dict[str, Any], healing: Healing
 ) -> None:
     """Recompute the plan's hours in a folder of their own, send what differs, and say what."""
+    from asknown.stack.flink import free_width
     from asknown.stack.jobs import Submission, submit
     from asknown.stack.paths import Paths
     from asknown.storage.heal_fates import judge
@@ -130,11 +125,10 @@ def _apply(
     folder = Path(tempfile.mkdtemp(prefix="heal-", dir=root))
     try:
         arguments = ("--out", str(folder), *_arguments(config, plan))
-        width = _free_slots(config)
+        width = free_width(config)
         run = Submission(name="backfill", arguments=arguments, batch=True, parallelism=width)
-        done = submit(run, config, note=lambda text: printer.line(f"  {text}"))
+        submit(run, config, note=lambda text: printer.line(f"  {text}"))
         healing.phases.end("job")
-        healing.phases.split("job", "planning", done.submitted_seconds)
         with closing(judge(config, plan, folder)) as fates:
             healing.phases.end("judge")
             healing.sender.send(fates, note=lambda text: printer.line(f"  {text}"))
@@ -143,15 +137,6 @@ def _apply(
             result.update(outcomes=fates.outcomes, bars=fates.bars, left=dict(left))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_slots(config: Settings) -> int:
-    """Return how wide the job can run: all slots that are free, as far as there are cores."""
-    from asknown.stack.flink import FlinkRest
-
-    with FlinkRest(config.flink_url) as rest:
-        free = int(rest.overview()["slots-available"])
-    return max(1, min(free, os.cpu_count() or 1))
 
 
 def _arguments(config: Settings, plan: Plan) -> tuple[str, ...]:

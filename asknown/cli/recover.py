@@ -115,6 +115,7 @@ def lake(
 
 def _compare(config: Settings, printer: Output, day: date) -> list[dict[str, Any]]:
     """Compute one day in a folder of its own and compare it."""
+    from asknown.stack.flink import free_width
     from asknown.stack.jobs import Submission, submit
     from asknown.stack.paths import Paths
     from asknown.storage.compare import compare, hours
@@ -128,7 +129,12 @@ def _compare(config: Settings, printer: Output, day: date) -> list[dict[str, Any
         arguments = ["--out", str(folder), "--hours", hours(day)]
         if count_between(MARKERS, day, day + DAY, config):
             arguments.append("--replayed")
-        run = Submission(name="backfill", arguments=tuple(arguments), batch=True)
+        run = Submission(
+            name="backfill",
+            arguments=tuple(arguments),
+            batch=True,
+            parallelism=free_width(config),
+        )
         submit(run, config, note=lambda text: printer.line(f"  {text}"))
         return [one.document() for one in compare(config, folder, day)]
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from types import TracebackType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx2
 
 from asknown.errors import AsknownError, UnreachableError
+from asknown.settings import Settings
 
 Json = dict[str, Any]
 
@@ -158,3 +160,10 @@ def _errors(answer: httpx2.Response) -> str:
 def first_line(text: str) -> str:
     """Return the first line that is not empty, or a dash."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "-")
+
+
+def free_width(config: Settings) -> int:
+    """Return how wide a batch can run: all slots that are free, as far as there are cores."""
+    with FlinkRest(config.flink_url) as rest:
+        free = int(rest.overview()["slots-available"])
+    return max(1, min(free, os.cpu_count() or 1))

@@ -200,8 +200,9 @@ def command(job: Submission, main: Path, config: Settings) -> list[str]:
         line += ["-s", latest_checkpoint(config, job.name) if latest else job.restore]
     line += ["-pyexec", sys.executable, "-pyclientexec", sys.executable]
     line += ["-py", str(main), "-pyfs", str(Paths.of(config).flink / "python")]
-    parallelism = ["--parallelism", str(job.parallelism)] if job.parallelism else []
-    return [*line, *parallelism, *job.arguments]
+    # Under this name: Flink's client reads its own options among the program's, and takes them out.
+    width = ["--width", str(job.parallelism)] if job.parallelism else []
+    return [*line, *width, *job.arguments]
 
 
 def _main_program(job: Submission) -> Path:

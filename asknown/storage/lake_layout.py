@@ -32,6 +32,8 @@ PROPERTIES: Mapping[str, str] = {
     "write.parquet.row-group-limit": "250000",  # rows; a question for one listing reads one group
     # A writer takes this much for each open file before it has a row. 20,000 rows end a page too.
     "write.parquet.page-size-bytes": str(128 * 1024),
+    # Numbers and times that hardly repeat pay for a dictionary with time, and get nothing for it.
+    "write.parquet.dict-size-bytes": str(64 * 1024),
     "write.target-file-size-bytes": str(TARGET_BYTES),
     # A file of the live job is sorted when it is compacted, not while it is written.
     "write.distribution-mode": "none",

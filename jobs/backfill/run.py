@@ -53,7 +53,7 @@ class Run:
             "--first-day", dest="first", type=date.fromisoformat, default=EPOCH.date()
         )
         parser.add_argument("--end-day", dest="end", type=date.fromisoformat, default=EPOCH.date())
-        parser.add_argument("--parallelism", type=int, default=1)
+        parser.add_argument("--width", dest="parallelism", type=int, default=1)
         parser.add_argument("--topics", default=",".join(REBUILT))
         parser.add_argument("--known-at", type=int)
         parser.add_argument("--replayed", action="store_true")

@@ -18,7 +18,7 @@ class Run:
     def from_args(cls, argv: Sequence[str] | None = None) -> Run:
         """Read the program arguments that `asknown` passes."""
         parser = argparse.ArgumentParser(prog="research")
-        parser.add_argument("--parallelism", type=int, default=1)
+        parser.add_argument("--width", dest="parallelism", type=int, default=1)
         parser.add_argument("--benchmark", type=_pair, action="append", default=[])
         asked = parser.parse_args(argv)
         return cls(asked.parallelism, dict(asked.benchmark))

@@ -34,7 +34,7 @@ class RunConfig:
         own = settings()
         parser = argparse.ArgumentParser(prog=job)
         parser.add_argument("--datasets", default=",".join(MARKET_DATASETS))
-        parser.add_argument("--parallelism", type=int, default=own.job_parallelism)
+        parser.add_argument("--width", dest="parallelism", type=int, default=own.job_parallelism)
         parser.add_argument("--checkpoint-interval-ms", type=int)
         # Of the reference job, after an outage: its readers may have gone on without it until here.
         parser.add_argument("--not-before-ms", type=int, default=0)

@@ -70,7 +70,7 @@ class Harness:
         }
         if self.mode is Mode.BATCH:
             return environment.bounded("test", self.parallelism, **extra)
-        run = RunConfig.from_args("normalize", ["--parallelism", str(self.parallelism)])
+        run = RunConfig.from_args("normalize", ["--width", str(self.parallelism)])
         return environment.streaming(run, **extra)
 
     def _write(self, work: Path, topic: str, rows: Sequence[Row]) -> Path:

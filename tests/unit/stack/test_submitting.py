@@ -10,6 +10,8 @@ from asknown.errors import AsknownError
 from asknown.settings import Settings
 from asknown.stack.jobs import Submission, _flink_run, command
 from asknown.stack.paths import Paths
+from jobs.backfill.run import Run
+from jobs.runtime.run import RunConfig
 
 JOB_ID = "0123456789abcdef0123456789abcdef"
 MAIN = Path("main.py")
@@ -42,3 +44,14 @@ def test_batch_ends_after_some_failures_and_a_live_job_never(config: Settings) -
     assert "-Drestart-strategy.type=fixed-delay" in batch
     live = command(Submission(name="normalize"), MAIN, config)
     assert not [part for part in live if part.startswith("-Drestart-strategy")]
+
+
+def test_program_is_told_its_width_by_a_name_that_flinks_client_does_not_take(
+    config: Settings,
+) -> None:
+    line = command(Submission(name="backfill", batch=True, parallelism=2), MAIN, config)
+    assert line[line.index("-p") + 1] == "2"
+    program = line[line.index("-pyfs") + 2 :]
+    assert program == ["--width", "2"]
+    assert Run.from_args(program).parallelism == 2
+    assert RunConfig.from_args("normalize", program).parallelism == 2
