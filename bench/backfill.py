@@ -34,7 +34,7 @@ DEFAULTS = {
     "ASKNOWN_PORT_OFFSET": "7700",
     "ASKNOWN_DATA_DIR": str(HOME / "backfill-stack"),
     "ASKNOWN_TASKMANAGERS": "1",  # the spare one would only take memory
-    # Sorting is what a batch does most; with less it goes to the disk more often, and comes out the same.
+    # Sorting is what a batch does most; with less memory it goes to the disk more often.
     "ASKNOWN_TASKMANAGER_MEMORY": "8192m",
     "ASKNOWN_TASKMANAGER_MANAGED": "3072m",
     "ASKNOWN_TASKMANAGER_NETWORK": "512m",
