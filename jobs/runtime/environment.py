@@ -29,6 +29,8 @@ _STREAM = {
 }
 FUNCTIONS = {
     "KEY_HISTORY": "asknown.flink.KeyHistory",
+    "KEY_NUMBER": "asknown.flink.KeyNumber",
+    "KEY_TIME": "asknown.flink.KeyTime",
     "OFF_TICK": "asknown.flink.OffTick",
     "REPEATED_OFFSETS": "asknown.flink.RepeatedOffsets",
     "SESSION_DATE": "asknown.flink.SessionDate",

@@ -20,11 +20,11 @@ SELECT
     LAST_VALUE(split_factor) OVER key_history AS split_factor,
     LAST_VALUE(share_factor) OVER key_history AS share_factor,
     LAST_VALUE(factor_version) OVER key_history AS factor_version,
-    MAX(CAST(event_time AS TIMESTAMP(3))) OVER key_history AS key_time,
+    $key_time OVER key_history AS key_time,
     $memory OVER key_history AS history
 FROM $timeline
 WINDOW key_history AS (
-    PARTITION BY raw_key
+    PARTITION BY $key
     ORDER BY event_time
     RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from asknown.contracts.catalog import contract
-from asknown.settings import settings
 from jobs.runtime import environment
 from jobs.runtime.kafka import watermark
 
@@ -30,10 +29,7 @@ CASES = [
 @pytest.mark.parametrize("source", ["test", "heartbeat"])
 @pytest.mark.parametrize("zoned", [False, True], ids=["file", "broker"])
 def test_only_a_time_that_ingestion_and_broker_have_reached_moves_the_watermark(source, zoned):
-    jars = (settings().home / "jars" / "flink").glob("asknown-flink-formats-*.jar")
-    env = environment.bounded(
-        "test", 1, **{"pipeline.jars": ";".join(jar.as_uri() for jar in sorted(jars))}
-    )
+    env = environment.bounded("test", 1, **environment.without_cluster())
     rows = ", ".join(
         f"({number}, {_row(times, source)})" for number, (times, _) in enumerate(CASES)
     )
