@@ -21,6 +21,7 @@ from asknown.errors import UsageError
 from asknown.settings import CHECKOUT, Settings
 from asknown.storage import ledger_lake
 from asknown.storage.iceberg import lake
+from asknown.storage.lake_rows import reader
 
 SQL = CHECKOUT / "sql"
 SLICE = 1_000_000  # rows
@@ -152,7 +153,7 @@ def _judge(database: duckdb.DuckDBPyConnection, audit: Audit, reader: Any) -> Ve
 
 def _reader(config: Settings, topic: str, columns: tuple[str, ...]) -> Any:
     table = lake(config).load_table(contract(topic).topic.table)
-    return table.scan(selected_fields=columns).to_arrow_batch_reader()
+    return reader(table.scan(selected_fields=columns))
 
 
 def _slices(reader: Any) -> Iterator[Any]:

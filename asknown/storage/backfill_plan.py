@@ -18,6 +18,7 @@ from asknown.storage.backfill_apply import PIECE_ROWS, pieces
 from asknown.storage.backfill_book import APPLYING, FAILED, PLANNED, Asked, Book, Run, new_id
 from asknown.storage.day_changes import snapshot_of
 from asknown.storage.iceberg import lake
+from asknown.storage.lake_rows import reader
 from asknown.storage.partition_sums import REBUILT, database
 
 BRONZE = ("bronze.trade", "bronze.quote")
@@ -176,7 +177,7 @@ def data_days(
     for table in tables:
         scan = lake(config).load_table(table).scan(chosen, selected_fields=("event_time",))
         with database(config) as counting:
-            counting.register("records", scan.to_arrow_batch_reader())
+            counting.register("records", reader(scan))
             counted = "SELECT CAST(event_time AS DATE), COUNT(*) FROM records GROUP BY ALL"
             for day, rows in counting.sql(counted).fetchall():
                 found[day] = found.get(day, 0) + rows

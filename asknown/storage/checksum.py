@@ -17,6 +17,8 @@ import duckdb
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.table import Table
 
+from asknown.storage.lake_rows import reader
+
 _MODULUS = 1 << 64
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER")
 Rows = Any  # a pa.Table, or a pa.RecordBatchReader, which is read to its end
@@ -79,7 +81,7 @@ def of_table(
 ) -> dict[tuple[Any, ...], Checksum]:
     """Return the checksum of each group of an Iceberg table's rows, read as one snapshot."""
     scan = table.scan(row_filter=chosen, selected_fields=tuple(columns))
-    return of_groups(scan.to_arrow_batch_reader(), columns, by)
+    return of_groups(reader(scan), columns, by)
 
 
 def of_relation(

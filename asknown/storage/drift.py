@@ -13,6 +13,7 @@ from asknown.contracts.drift import KEY_LENGTH, PATTERNS, Kind, Profile
 from asknown.errors import UsageError
 from asknown.settings import Settings
 from asknown.storage.iceberg import lake
+from asknown.storage.lake_rows import reader
 
 EXTRA = "extra"
 DAY = "kafka_time_day"  # the partition: a record belongs to the day it arrived
@@ -45,7 +46,7 @@ def profile(config: Settings, dataset: str, first: date, end: date) -> Profile:
     )
     columns = ("source", EXTRA)
     scan = _table(config, dataset).scan(row_filter=chosen, selected_fields=columns)
-    for batch in scan.to_arrow_batch_reader():
+    for batch in reader(scan):
         count_batch(found, batch)
     return found
 

@@ -22,6 +22,7 @@ from asknown.contracts.render import store_fields
 from asknown.settings import CHECKOUT, Settings
 from asknown.storage import latest
 from asknown.storage.iceberg import lake
+from asknown.storage.lake_rows import reader
 from asknown.storage.latest import Update
 
 MEMORY = "512MB"
@@ -89,6 +90,6 @@ def _groups(config: Settings, c: Contract) -> Iterator[tuple[int, int, dict[str,
     series = [name for name in ("interval_seconds", "price_type") if name in names]
     question = _NEWEST.substitute(time=time, series=", ".join(series) or "entity_id")
     with closing(duckdb.connect(config={"memory_limit": MEMORY, "threads": 2})) as database:
-        rows = table.scan(selected_fields=tuple(names)).to_arrow_batch_reader()
+        rows = reader(table.scan(selected_fields=tuple(names)))
         database.register("records", rows)
         yield from database.execute(question).fetchall()

@@ -22,6 +22,7 @@ from asknown.contracts.catalog import contract
 from asknown.quality.ledger import Gap, Ledger
 from asknown.settings import CHECKOUT, Settings
 from asknown.storage.iceberg import lake
+from asknown.storage.lake_rows import reader
 
 AUDITS = CHECKOUT / "sql"
 RECORD, PLACED = "audits/ledger_record.sql", "audits/ledger_placed.sql"
@@ -195,7 +196,7 @@ def _scan(
     chosen: str | BooleanExpression = AlwaysTrue(),  # noqa: B008  # has no state
 ) -> Any:
     table = lake(config).load_table(_table(topic))
-    return table.scan(row_filter=chosen, selected_fields=columns).to_arrow_batch_reader()
+    return reader(table.scan(row_filter=chosen, selected_fields=columns))
 
 
 def _rows(found: duckdb.DuckDBPyConnection, question: str) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from asknown.quality.reasons import Reason
 from asknown.settings import Settings
 from asknown.storage.heal import query
 from asknown.storage.iceberg import lake
+from asknown.storage.lake_rows import reader
 
 # The tables that a backfill replaces, each with its topic and the tables of bronze behind it.
 REBUILT = {
@@ -76,7 +77,7 @@ def _read(found: Database, table: Table, c: Contract, day: date) -> str:
     """Return the query of a day's rows as they are compared; it can be run once."""
     names = tuple(f.name for f in c.envelope + c.payload)
     scan = table.scan(row_filter=of_day(day), selected_fields=names)
-    found.register("rows_of_day", scan.to_arrow_batch_reader())
+    found.register("rows_of_day", reader(scan))
     parts = {"columns": ", ".join(map(_shown, compared(c))), "rows": "rows_of_day"}
     if _REVISED[1] in names:
         return query("verify/newest.sql", grain=", ".join(grain(c)), **parts)

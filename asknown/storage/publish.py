@@ -37,6 +37,7 @@ from asknown.errors import AsknownError
 from asknown.settings import Settings
 from asknown.storage import clickhouse, loaded_offsets
 from asknown.storage.iceberg import lake
+from asknown.storage.lake_rows import reader
 from asknown.storage.partition_sums import DAY, of_day
 
 EPOCH = date(1970, 1, 1)
@@ -131,7 +132,7 @@ def _load(
     scan = lake(config).load_table(c.topic.table).scan(of_day(day), selected_fields=names)
     database, _, bare = scratch.partition(".")
     loaded = 0
-    for batch in scan.to_arrow_batch_reader():
+    for batch in reader(scan):
         rows = _published_rows(pa.Table.from_batches([batch]), c, day, frontier)
         for start in range(0, rows.num_rows, BATCH_ROWS):
             part = rows.slice(start, BATCH_ROWS).combine_chunks()

@@ -26,6 +26,7 @@ from asknown.settings import Settings
 from asknown.storage import clickhouse
 from asknown.storage.checksum import Checksum, of_rows
 from asknown.storage.iceberg import lake
+from asknown.storage.lake_rows import reader
 from asknown.storage.loader import running_inserts
 
 BLOCK_ROWS = 100_000
@@ -134,8 +135,8 @@ def _copy(
     schema = arrow_schema(c)
     database, _, bare = target.partition(".")
     total, recomputed = Checksum(), 0
-    reader = table.scan(selected_fields=tuple(names)).to_arrow_batch_reader()
-    for rows in _blocks(reader, schema):
+    found = reader(table.scan(selected_fields=tuple(names)))
+    for rows in _blocks(found, schema):
         total += of_rows(rows, names)
         recomputed += pa.compute.sum(pa.compute.less(rows["kafka_partition"], 0)).as_py() or 0
         connection.insert_arrow(bare, rows, database=database, settings=_INSERT)
