@@ -27,7 +27,7 @@ from asknown.storage.latest import Update
 
 MEMORY = "512MB"
 SERIES_AT_ONCE = 1_000
-_NEWEST = Template((CHECKOUT / "sql" / "recover" / "newest_of_each_series.sql").read_text())
+_NEWEST = Template((CHECKOUT / "sql" / "recover/newest_of_each_series.sql").read_text())
 
 
 @dataclass(frozen=True)

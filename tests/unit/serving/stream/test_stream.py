@@ -3,111 +3,22 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
-from redis import Redis
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
-from asknown.cli.main import run
-from asknown.cli.watch import Watched
-from asknown.serving.main import create_app, server
-from asknown.settings import Settings, settings
 from asknown.storage import latest
-from asknown.storage.latest import Applied
-from tests.unit.redis_running import RunningRedis, with_redis
 from tests.unit.serving.market import ACME, NOVA, PEAR
-
-NOW = datetime(2024, 11, 1, 12, tzinfo=UTC)
-PLACE = "normalized.trade[0]"
-Message = dict[str, Any]
-
-
-@dataclass
-class Market:
-    """A server of the API, its Redis, and who writes into it."""
-
-    redis: RunningRedis
-    store: Redis
-    port: int
-    next: int = 0
-
-    def trade(self, *prices: int, entity_id: str = ACME, second: int = 0, **more: Any) -> None:
-        """Let trades happen, one offset after the other."""
-        before = self.next or None
-        updates = []
-        for price in prices:
-            record = {
-                "entity_id": entity_id,
-                "event_time": datetime(2024, 11, 1, 4, 0, second, tzinfo=UTC),
-                "raw_symbol": "ACME",
-                "price": Decimal(price),
-                "sequence": None,
-                **more,
-            }
-            updates.append(latest.update("normalized.trade", self.next, record))
-            self.next += 1
-        at = Applied(PLACE, before, self.next)
-        latest.apply(self.store, at, [one for one in updates if one])
-
-    @contextmanager
-    def client(self, **options: Any) -> Iterator[ClientConnection]:
-        with connect(f"ws://127.0.0.1:{self.port}/v1/stream", **options) as socket_:
-            assert heard(socket_)["type"] == "hello"
-            yield socket_
-
-    def metric(self, name: str) -> float:
-        text = httpx2.get(f"http://127.0.0.1:{self.port}/metrics").text
-        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name))
-
-
-@pytest.fixture(scope="module")
-def running(filled: Settings) -> Iterator[Market]:
-    config = with_redis(filled)
-    with (
-        RunningRedis(config) as redis,
-        latest.client("writer", config) as store,
-        socket.socket() as listening,
-    ):
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        serving = server(create_app(config, now=lambda: NOW), config)
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not serving.started:
-                assert thread.is_alive()
-                time.sleep(0.02)
-            yield Market(redis, store, listening.getsockname()[1])
-        finally:
-            serving.should_exit = True
-            thread.join(30)
-
-
-@pytest.fixture
-def market(running: Market) -> Market:
-    running.store.flushdb()
-    running.next = 0
-    return running
+from tests.unit.serving.stream.conftest import Market, Message, heard
 
 
 def say(client: ClientConnection, **message: Any) -> None:
     client.send(json.dumps(message))
-
-
-def heard(client: ClientConnection, within: float = 10) -> Message:
-    found: Message = json.loads(client.recv(timeout=within))
-    return found
 
 
 def subscribe(client: ClientConnection, **more: Any) -> Message:
@@ -354,63 +265,3 @@ def test_client_that_does_not_read_stops_nobody_and_is_told_what_it_missed(marke
     assert left_out + len(updates) == count
     wait_for(lambda: market.metric("asknown_stream_clients") == 0)
     assert market.metric("asknown_stream_left_out_total") >= left_out > 0
-
-
-def test_watch_shows_the_newest_and_goes_on_behind_it(
-    market: Market, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ASKNOWN_API_PORT", str(market.port))
-    monkeypatch.setenv("ASKNOWN_PORT_OFFSET", "0")
-    settings.cache_clear()
-    market.trade(100, 101)
-    later = threading.Timer(1, market.trade, (102, 103))
-    later.start()
-    try:
-        code = run(["watch", "ACME", "--count", "3", "-o", "json"])
-    finally:
-        later.join()
-        settings.cache_clear()
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert code == 0
-    assert [(m["type"], m["seq"], m["data"]["price"]) for m in lines] == [
-        ("snapshot", 1, "101"),
-        ("update", 2, "102"),
-        ("update", 3, "103"),
-    ]
-
-
-def test_watch_of_an_unknown_symbol_says_so(
-    market: Market, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ASKNOWN_API_PORT", str(market.port))
-    monkeypatch.setenv("ASKNOWN_PORT_OFFSET", "0")
-    settings.cache_clear()
-    try:
-        code = run(["watch", "NOBODY"])
-    finally:
-        settings.cache_clear()
-    assert code == 3
-    assert "no instrument was known as 'NOBODY'" in capsys.readouterr().err
-
-
-def test_watch_whose_connection_ends_goes_on_behind_what_it_has_seen(
-    market: Market, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[ClientConnection] = []
-
-    def remembered(*arguments: Any, **options: Any) -> ClientConnection:
-        opened.append(connect(*arguments, **options))
-        return opened[-1]
-
-    monkeypatch.setattr("asknown.cli.watch.connect", remembered)
-    monkeypatch.setattr("asknown.cli.watch._url", lambda: f"ws://127.0.0.1:{market.port}/v1/stream")
-    market.trade(100)
-    messages = Watched({"action": "subscribe", "channel": "trades", "symbols": ["ACME"]}).messages()
-    first = next(messages)
-    opened[0].socket.shutdown(socket.SHUT_RDWR)
-    market.trade(101, 102)
-    found = [next(messages) for _ in range(2)]
-    messages.close()
-    assert len(opened) == 2
-    assert first["seq"] == 0
-    assert [(m["type"], m["prev"], m["seq"]) for m in found] == [("update", 0, 1), ("update", 1, 2)]
