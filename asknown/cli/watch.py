@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +19,7 @@ from asknown.errors import UnreachableError, UsageError
 from asknown.settings import settings
 
 _WAIT_S = 60  # longer than a heartbeat takes
+_PAUSE_S, _ATTEMPTS = 1.0, 60  # of connecting again
 _SHOWN = {
     "trades": ("event_time", "symbol", "price", "size", "factor_version"),
     "quotes": ("event_time", "symbol", "bid_price", "bid_size", "ask_price", "ask_size"),
@@ -53,13 +55,19 @@ class Watched:
         Raises UnreachableError ASKNOWN-CLI-004 when there is none to be had, RefusedError for a
         symbol that names no listing, UsageError for what the stream cannot use.
         """
+        failed = 0
         while True:
             try:
                 with connect(_url(), open_timeout=10) as stream:
+                    failed = 0
                     yield from self._of(stream)
             except ConnectionClosed:
-                continue  # behind `seen`
+                time.sleep(_PAUSE_S)  # then behind `seen`; a full server closes at once
             except (OSError, InvalidHandshake) as error:
+                failed += 1
+                if self.seen and failed < _ATTEMPTS:  # it was there, and may be starting again
+                    time.sleep(_PAUSE_S)
+                    continue
                 raise UnreachableError(
                     "ASKNOWN-CLI-004",
                     f"expected the API to answer, found: {error}.",

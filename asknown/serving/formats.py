@@ -5,18 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import date, datetime
-from decimal import Decimal
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 import pyarrow as pa
 from fastapi import Response
 
-from asknown.reference.adjusting import shortest
-from asknown.reference.moments import iso
+from asknown.reference.plain import plain
 from asknown.serving.datasets import Answer
 from asknown.serving.problems import ApiError
 
@@ -87,7 +83,7 @@ def render(answer: Answer, wanted: Format, next_url: str | None) -> Response:
 
 def as_json(answer: Answer) -> bytes:
     """Return {data, meta, next}; decimals as strings, times as RFC 3339."""
-    rows = [{name: _plain(value) for name, value in row.items()} for row in answer.rows]
+    rows = [{name: plain(value) for name, value in row.items()} for row in answer.rows]
     return orjson.dumps({"data": rows, "meta": answer.meta, "next": answer.next})
 
 
@@ -97,7 +93,7 @@ def as_csv(answer: Answer) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(answer.table.names)
     for row in answer.rows:
-        writer.writerow([_plain(row[name]) for name in answer.table.names])
+        writer.writerow([plain(row[name]) for name in answer.table.names])
     return out.getvalue().encode()
 
 
@@ -119,15 +115,6 @@ def _arrow_type(answer: Answer, name: str) -> pa.DataType:
     if name in answer.table.decimals:
         return _DECIMAL
     return _ARROW_TYPES.get(name, pa.string())
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON and CSV show it."""
-    if isinstance(value, Decimal):
-        return shortest(value)
-    if isinstance(value, datetime):
-        return iso(value)
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _number(text: str) -> float:

@@ -13,28 +13,24 @@ from asknown.stack.process import Process, Service, environment, python_module
 def loader_service(config: Settings) -> Service:
     """Return the loader from Kafka to ClickHouse as a service."""
     port = config.port(config.loader_metrics_port)
-    url = f"http://{config.host}:{port}/metrics"
-    return Service(
-        name="loader",
-        url=url,
-        ready=partial(_answers, url),
-        processes=(_process(config, "loader", "asknown.storage.loader"),),
-        ports=(port,),
-        needs=("kafka", "registry", "clickhouse"),
-    )
+    return _reader_of_kafka(config, "loader", port, "clickhouse")
 
 
 def live_service(config: Settings) -> Service:
     """Return the process that keeps Redis up to date as a service."""
-    port = config.port(config.live_metrics_port)
+    return _reader_of_kafka(config, "live", config.port(config.live_metrics_port), "redis")
+
+
+def _reader_of_kafka(config: Settings, name: str, port: int, store: str) -> Service:
+    """Return a process that fills a store from Kafka; it is ready when its metrics answer."""
     url = f"http://{config.host}:{port}/metrics"
     return Service(
-        name="live",
+        name=name,
         url=url,
         ready=partial(_answers, url),
-        processes=(_process(config, "live", "asknown.storage.live"),),
+        processes=(_process(config, name, f"asknown.storage.{name}"),),
         ports=(port,),
-        needs=("kafka", "registry", "redis"),
+        needs=("kafka", "registry", store),
     )
 
 

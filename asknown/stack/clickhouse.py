@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 
 import httpx2
@@ -11,7 +10,7 @@ from asknown.errors import AsknownError
 from asknown.settings import Settings
 from asknown.stack.paths import INFRA, Paths
 from asknown.stack.process import Process, Service, environment, python_module, render
-from asknown.stack.secrets import secret
+from asknown.stack.secrets import hashed, secret
 from asknown.stack.sizes import sizes
 
 _READER_SHARE = 2  # the reader's queries get one half of the server's memory
@@ -56,8 +55,8 @@ def _prepare(config: Settings) -> None:
         {
             "writer": config.clickhouse_writer,
             "reader": config.clickhouse_reader,
-            "writer_hash": _hash(secret("clickhouse_writer", config)),
-            "reader_hash": _hash(secret("clickhouse_reader", config)),
+            "writer_hash": hashed("clickhouse_writer", config),
+            "reader_hash": hashed("clickhouse_reader", config),
             "query_memory": memory * 3 // 4,
             "reader_memory": memory // _READER_SHARE,
         },
@@ -73,10 +72,6 @@ def _prepare(config: Settings) -> None:
         },
     )
     paths.clickhouse.mkdir(parents=True, exist_ok=True)
-
-
-def _hash(password: str) -> str:
-    return hashlib.sha256(password.encode()).hexdigest()
 
 
 def _ready(config: Settings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from asknown.errors import AsknownError
 from asknown.settings import Settings
 from asknown.stack.paths import INFRA, Paths
 from asknown.stack.process import Process, Service, environment, render
-from asknown.stack.secrets import secret
+from asknown.stack.secrets import hashed, secret
 from asknown.stack.sizes import sizes
 
 READER, WRITER = "reader", "writer"
@@ -67,14 +66,10 @@ def _prepare(config: Settings) -> None:
             "memory": sizes().redis_memory,
             "writer": WRITER,
             "reader": READER,
-            "writer_hash": _hash(secret("redis_writer", config)),
-            "reader_hash": _hash(secret("redis_reader", config)),
+            "writer_hash": hashed("redis_writer", config),
+            "reader_hash": hashed("redis_reader", config),
         },
     )
-
-
-def _hash(password: str) -> str:
-    return hashlib.sha256(password.encode()).hexdigest()
 
 
 def _ready(config: Settings) -> str:

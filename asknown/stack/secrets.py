@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets as random_source
@@ -38,6 +39,11 @@ def secret(name: str, config: Settings | None = None) -> str:
     if not path.exists():
         _create(path)
     return path.read_text()
+
+
+def hashed(name: str, config: Settings | None = None) -> str:
+    """Return the SHA-256 of a secret, as servers keep it in their configuration."""
+    return hashlib.sha256(secret(name, config).encode()).hexdigest()
 
 
 def _create(path: Path) -> None:

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, Literal
 
 import orjson
@@ -23,8 +22,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from asknown.errors import AsknownError, UnreachableError
-from asknown.reference.adjusting import shortest
-from asknown.reference.moments import iso, milliseconds
+from asknown.reference.moments import milliseconds
+from asknown.reference.plain import plain
 from asknown.settings import CHECKOUT, Settings
 from asknown.stack.secrets import secret
 
@@ -111,7 +110,7 @@ def update(topic: str, offset: int, record: Mapping[str, Any]) -> Update | None:
         if topic == DAILY_BARS and seconds != DAY_SECONDS:
             return None
         series = bars(seconds, record.get("price_type") or "trade")
-    body = orjson.dumps({name: _plain(value) for name, value in record.items()})
+    body = orjson.dumps({name: plain(value) for name, value in record.items()})
     return Update(record["entity_id"], series, offset, milliseconds(when), body)
 
 
@@ -198,12 +197,3 @@ def unreachable(connection: Redis, error: RedisError) -> UnreachableError:
         where=f"{where.get('host')}:{where.get('port')}",
         hint="`asknown status` shows whether it runs; `asknown up` starts it.",
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON shows it: decimals as texts, times as RFC 3339."""
-    if isinstance(value, Decimal):
-        return shortest(value)
-    if isinstance(value, datetime):
-        return iso(value)
-    return value.isoformat() if isinstance(value, date) else value

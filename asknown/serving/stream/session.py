@@ -153,22 +153,27 @@ class Session:
             detail = f"expected at most {MAX_SERIES} subscriptions of one client"
             self.outbox.message(refused(message.id, "ASKNOWN-STREAM-002", detail))
             return
+        held = {key: await self._begin(key, message) for key in sorted(new)}
         accepted = [{"entity_id": e, "symbol": symbol} for e, symbol in meant.listings.items()]
         self.outbox.message(
             {"type": "ack", "id": message.id, "accepted": accepted, "rejected": meant.rejected}
         )
-        for key in sorted(new):
-            await self._begin(key, message)
+        for key, one in held.items():
+            self._deliver(key, message, one)
 
-    async def _begin(self, key: Key, asked: Subscribe) -> None:
-        """Listen first and read then, so that nothing falls between."""
-        self._following[key] = following = _Following(asked.channel, asked.mode == "conflated")
+    async def _begin(self, key: Key, asked: Subscribe) -> Held:
+        """Listen first and read then, both before the ack: behind it nothing is missed."""
+        self._following[key] = _Following(asked.channel, asked.mode == "conflated")
         try:
             await self._feed.watch(key[0], self)
-            held = await self._feed.held(*key)
+            return await self._feed.held(*key)
         except AsknownError:
             await self._leave(key)
             raise
+
+    def _deliver(self, key: Key, asked: Subscribe, held: Held) -> None:
+        """Send what a subscription begins with, and then what was told meanwhile."""
+        following = self._following[key]
         seen = asked.from_seq.get(key[0])
         if seen is not None:
             following.last = seen

@@ -188,8 +188,7 @@ def test_subscription_while_redis_is_away_is_refused_with_the_reason(market: Mar
     with market.client() as client:
         market.redis.kill()
         try:
-            subscribe(client, id="x")
-            answer = heard(client)
+            answer = subscribe(client, id="x")
         finally:
             market.redis.start()
         assert (answer["type"], answer["id"], answer["code"]) == ("error", "x", "ASKNOWN-LIVE-002")

@@ -58,11 +58,16 @@ def test_watch_whose_connection_ends_goes_on_behind_what_it_has_seen(
 ) -> None:
     opened: list[ClientConnection] = []
 
+    refusals = [ConnectionRefusedError("starting"), ConnectionRefusedError("starting")]
+
     def remembered(*arguments: Any, **options: Any) -> ClientConnection:
+        if opened and refusals:
+            raise refusals.pop()
         opened.append(connect(*arguments, **options))
         return opened[-1]
 
     monkeypatch.setattr("asknown.cli.watch.connect", remembered)
+    monkeypatch.setattr("asknown.cli.watch._PAUSE_S", 0.1)
     monkeypatch.setattr("asknown.cli.watch._url", lambda: f"ws://127.0.0.1:{market.port}/v1/stream")
     market.trade(100)
     messages = Watched({"action": "subscribe", "channel": "trades", "symbols": ["ACME"]}).messages()
@@ -71,6 +76,6 @@ def test_watch_whose_connection_ends_goes_on_behind_what_it_has_seen(
     market.trade(101, 102)
     found = [next(messages) for _ in range(2)]
     messages.close()
-    assert len(opened) == 2
+    assert (len(opened), refusals) == (2, [])
     assert first["seq"] == 0
     assert [(m["type"], m["prev"], m["seq"]) for m in found] == [("update", 0, 1), ("update", 1, 2)]

@@ -9,7 +9,7 @@ import org.apache.flink.table.functions.ScalarFunction;
  *
  * <p>Flink compares the first 16 bytes of a row's sort key without looking at the row. The text of a
  * key fills them and leaves none for the event time, so rows of one key are looked at again and
- * again. A number leaves eight. Two keys can have one number (with a million keys, once in 40
+ * again. A number leaves eight. Two keys can have one number (with a million keys, once in 37
  * million runs): {@code KEY_TIME} sees it and ends the run, so nothing is ever mixed.
  */
 public final class KeyNumber extends ScalarFunction {
