@@ -88,6 +88,13 @@ def _ingest(show: Output, events: int, seed: int) -> None:
     for step in steps:
         began = time.monotonic()
         said = _call(*step)
+        if said.get("followed") is False:
+            raise AsknownError(
+                "ASKNOWN-DEMO-003",
+                f"expected the reference job to be there for asknown {' '.join(step)}, found it "
+                "silent: its records are placed without what it had to say.",
+                hint="asknown job ls; then asknown down --purge and make demo again.",
+            )
         known = ("sent", "securities", "actions", "heartbeats")
         what = ", ".join(f"{said[name]:,} {name}" for name in known if name in said)
         show.line(f"  asknown {' '.join(step):<44} {what} ({time.monotonic() - began:.1f} s)")

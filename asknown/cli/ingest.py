@@ -160,10 +160,12 @@ def _replay(gateway: Any, deliveries: Iterable[Any], pace: Any) -> dict[str, Any
     from asknown.ingestion.clock import follower
     from asknown.ingestion.replay import replay
     from asknown.settings import settings
+    from asknown.stack.flink import runs
 
     config = settings()
     with RegistryClient(config.registry_url) as registry:
-        wait = follower(config, AvroCodec(registry).decode, config.reference_patience_seconds)
+        decode, patience = AvroCodec(registry).decode, config.reference_patience_seconds
+        wait = follower(config, decode, patience, lambda: runs(config, "reference"))
         summary = replay(gateway, deliveries, pace, wait)
     if not summary.followed:
         typer.echo(
@@ -178,6 +180,7 @@ def _replay(gateway: Any, deliveries: Iterable[Any], pace: Any) -> dict[str, Any
         "first": _iso(summary.first_ms),
         "last": _iso(summary.last_ms),
         "clock": _iso(summary.closed_ms),
+        "followed": summary.followed,
     }
 
 

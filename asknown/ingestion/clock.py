@@ -23,6 +23,7 @@ _CHUNK = 2_000
 # What claims to lie further ahead of the broker that took it is no time; the jobs say the same.
 _AHEAD_MS = 300_000
 _TIMEOUT_SECONDS = 15.0
+_PATIENCE_WITH_THE_LIVING = 15  # a loaded machine was seen to take 60 s for a first answer
 _PAUSE_SECONDS = 0.25
 _PASSING = frozenset(
     {
@@ -203,25 +204,38 @@ def check_ahead(beats: list[Beat], first_ms: int, tolerance_ms: int) -> None:
     )
 
 
-def follower(settings: Settings, decode: Decode, patience_seconds: float) -> Callable[[int], bool]:
+def follower(
+    settings: Settings,
+    decode: Decode,
+    patience_seconds: float,
+    lives: Callable[[], bool] = lambda: False,
+) -> Callable[[int], bool]:
     """Return a wait for the reference job: whether its heartbeats have come to a time.
 
     Events that run ahead of it would be held up in the jobs, and after their grace be placed
-    without what it has not said yet.
+    without what it has not said yet. A job that `lives` when the patience is over is slow, not
+    gone, and is waited for fifteen times as long.
     """
 
     def wait(at_ms: int) -> bool:
-        deadline = time.monotonic() + patience_seconds
+        began = time.monotonic()
         with ClockReader(settings, decode) as reader:
             while True:
                 beats = reader.beats(CHANGES)
                 if beats and min(beat.at_ms for beat in beats) >= at_ms:
                     return True
-                if time.monotonic() > deadline:
+                if gives_up(time.monotonic() - began, patience_seconds, lives):
                     return False
                 time.sleep(_PAUSE_SECONDS)
 
     return wait
+
+
+def gives_up(waited: float, patience: float, lives: Callable[[], bool]) -> bool:
+    """Return whether `waited` seconds are enough; `lives` is asked only when it matters."""
+    if waited <= patience:
+        return False
+    return waited > patience * _PATIENCE_WITH_THE_LIVING or not lives()
 
 
 def iso(at_ms: int) -> str:
