@@ -116,10 +116,17 @@ def _show_ledger(show: Output, reading: dict[str, Any]) -> None:
 
 def _show_bars(show: Output, api: httpx2.Client) -> None:
     start, end = SESSION_DAY
-    first = _clickhouse(
+    found = _clickhouse(
         "SELECT raw_symbol FROM gold.bar FINAL WHERE interval_seconds = 60 "
         "ORDER BY bar_start, entity_id LIMIT 1"
-    )[0][0]
+    )
+    if not found:
+        raise AsknownError(
+            "ASKNOWN-DEMO-004",
+            "expected bars of one minute in ClickHouse, found none.",
+            hint="asknown quarantine ls says where the trades are.",
+        )
+    first = found[0][0]
     query = {"symbols": first, "interval": "1m", "start": start, "end": end, "limit": "3"}
     names = ("bar_start", "open", "high", "low", "close", "volume", "event_count")
     rows = [tuple(row[name] for name in names) for row in _get(api, "/v1/bars", query)["data"]]

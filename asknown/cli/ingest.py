@@ -160,12 +160,12 @@ def _replay(gateway: Any, deliveries: Iterable[Any], pace: Any) -> dict[str, Any
     from asknown.ingestion.clock import follower
     from asknown.ingestion.replay import replay
     from asknown.settings import settings
-    from asknown.stack.flink import runs
+    from asknown.stack.jobs import is_live
 
     config = settings()
     with RegistryClient(config.registry_url) as registry:
         decode, patience = AvroCodec(registry).decode, config.reference_patience_seconds
-        wait = follower(config, decode, patience, lambda: runs(config, "reference"))
+        wait = follower(config, decode, patience, lambda: is_live(config, "reference"))
         summary = replay(gateway, deliveries, pace, wait)
     if not summary.followed:
         typer.echo(

@@ -23,7 +23,7 @@ _CHUNK = 2_000
 # What claims to lie further ahead of the broker that took it is no time; the jobs say the same.
 _AHEAD_MS = 300_000
 _TIMEOUT_SECONDS = 15.0
-_PATIENCE_WITH_THE_LIVING = 15  # a loaded machine was seen to take 60 s for a first answer
+_LIVE_JOB_PATIENCE_FACTOR = 15  # a loaded machine took 39 s for a first answer
 _PAUSE_SECONDS = 0.25
 _PASSING = frozenset(
     {
@@ -208,13 +208,13 @@ def follower(
     settings: Settings,
     decode: Decode,
     patience_seconds: float,
-    lives: Callable[[], bool] = lambda: False,
+    job_is_live: Callable[[], bool] = lambda: False,
 ) -> Callable[[int], bool]:
     """Return a wait for the reference job: whether its heartbeats have come to a time.
 
     Events that run ahead of it would be held up in the jobs, and after their grace be placed
-    without what it has not said yet. A job that `lives` when the patience is over is slow, not
-    gone, and is waited for fifteen times as long.
+    without what it has not said yet. While `job_is_live()` it is slow, not gone, and is
+    waited for fifteen times as long.
     """
 
     def wait(at_ms: int) -> bool:
@@ -224,18 +224,21 @@ def follower(
                 beats = reader.beats(CHANGES)
                 if beats and min(beat.at_ms for beat in beats) >= at_ms:
                     return True
-                if gives_up(time.monotonic() - began, patience_seconds, lives):
+                if waited_enough(time.monotonic() - began, patience_seconds, job_is_live):
                     return False
                 time.sleep(_PAUSE_SECONDS)
 
     return wait
 
 
-def gives_up(waited: float, patience: float, lives: Callable[[], bool]) -> bool:
-    """Return whether `waited` seconds are enough; `lives` is asked only when it matters."""
+def waited_enough(waited: float, patience: float, job_is_live: Callable[[], bool]) -> bool:
+    """Return whether to go on without the job after `waited` seconds of `patience` seconds.
+
+    Flink is asked only when the patience is over.
+    """
     if waited <= patience:
         return False
-    return waited > patience * _PATIENCE_WITH_THE_LIVING or not lives()
+    return waited > patience * _LIVE_JOB_PATIENCE_FACTOR or not job_is_live()
 
 
 def iso(at_ms: int) -> str:

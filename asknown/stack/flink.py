@@ -162,15 +162,6 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "-")
 
 
-def runs(config: Settings, name: str) -> bool:
-    """Return whether Flink runs a job of this name; False when it cannot be asked."""
-    try:
-        with FlinkRest(config.flink_url) as rest:
-            return any(job["name"] == name and job["state"] == "RUNNING" for job in rest.jobs())
-    except UnreachableError:
-        return False
-
-
 def free_width(config: Settings) -> int:
     """Return how wide a batch can run: all slots that are free, as far as there are cores."""
     with FlinkRest(config.flink_url) as rest:

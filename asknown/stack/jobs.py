@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asknown.errors import AsknownError, UsageError
+from asknown.errors import AsknownError, UnreachableError, UsageError
 from asknown.settings import CHECKOUT, Settings
 from asknown.stack.flink import FlinkRest
 from asknown.stack.flink_cluster import flink_environment
@@ -149,6 +149,19 @@ def job_id_of(config: Settings, rest: FlinkRest, name: str) -> str:
         f"Expected one running job called {name!r}, found {len(fitting)} (running: {known}).",
         hint="asknown job ls",
     )
+
+
+def is_live(config: Settings, name: str) -> bool:
+    """Return whether Flink has the job and has not ended it; False when Flink does not answer.
+
+    A job that is being restarted is live.
+    """
+    try:
+        with FlinkRest(config.flink_url) as rest:
+            job_id_of(config, rest, name)
+    except (UnreachableError, UsageError):
+        return False
+    return True
 
 
 def latest_checkpoint(config: Settings, name: str) -> str:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from asknown.ingestion.clock import gives_up
+from asknown.ingestion.clock import waited_enough
 
 
 @pytest.mark.parametrize(
-    ("waited", "lives", "over"),
+    ("waited", "live", "over"),
     [
         (20, False, False),
         (21, False, True),
@@ -15,9 +15,9 @@ from asknown.ingestion.clock import gives_up
         (301, True, True),
     ],
 )
-def test_wait_for_the_reference_job_is_longer_when_it_runs(waited, lives, over):
-    assert gives_up(waited, 20, lambda: lives) is over
+def test_wait_for_the_reference_job_is_longer_when_it_runs(waited, live, over):
+    assert waited_enough(waited, 20, lambda: live) is over
 
 
 def test_wait_within_patience_asks_nobody():
-    assert not gives_up(1, 20, lambda: pytest.fail("Flink was asked before it mattered"))
+    assert not waited_enough(1, 20, lambda: pytest.fail("Flink was asked before it mattered"))
