@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -202,6 +202,10 @@ class TopicReader:
             raise _unreachable(self._config, error) from error
         self._positions.update(found)
         return found
+
+    def begin_at(self, offsets: Mapping[Place, int]) -> None:
+        """Read next from these offsets on; partitions that are not among them from their start."""
+        self._positions.update(offsets)
 
     @property
     def positions(self) -> dict[Place, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -170,10 +170,17 @@ class Collector:
             self._discarded.add(place)
 
     def read(self) -> Reading:
-        """Count everything now.
+        """Count everything now, the stores behind Kafka.
+
+        Raises `UnreachableError` when a store does not answer.
+        """
+        return replace(self.count(), stores=self._stores())
+
+    def count(self) -> Reading:
+        """Count what Kafka holds now, and ask no store; it costs what came since the last time.
 
         Raw topics are read last: what is on its way then shows as a difference above zero, never
-        as a record too many. Raises `UnreachableError` when a store does not answer.
+        as a record too many. Raises `UnreachableError` when Kafka does not answer.
         """
         self._rest.drain(self._take)
         self._raw.drain(self._take)
@@ -192,9 +199,7 @@ class Collector:
         left = self._reasons - Counter(reason for _, reason in back.values())
         left += Counter(o for _, o in healed if healed_lane(o) == "quarantined")
         discarded = len((self._discarded & self._aside) - back.keys())
-        return Reading(
-            ledgers, self._stores(), dict(left.most_common()), len(back), len(healed), discarded
-        )
+        return Reading(ledgers, (), dict(left.most_common()), len(back), len(healed), discarded)
 
     def _ledger(self, raw: str, moved: Counter[tuple[str, str]]) -> Ledger:
         lanes = {
@@ -209,19 +214,20 @@ class Collector:
         rows = []
         for name, c in contracts().items():
             final, stored = served.get(c.topic.table, (None, None))
-            rows.append(
-                StoreCount(
-                    topic=name,
-                    table=c.topic.table,
-                    kafka=self._records[name],
-                    iceberg=_iceberg_count(c.topic.table, self._config),
-                    clickhouse=final,
-                    clickhouse_rows=stored,
-                    compared=c.topic.cleanup != COMPACTED
-                    and not iceberg.recomputed(c.topic.table, self._config),
-                    keyed=bool(c.topic.key),
-                )
+            row = StoreCount(
+                topic=name,
+                table=c.topic.table,
+                kafka=self._records[name],
+                iceberg=_iceberg_count(c.topic.table, self._config),
+                clickhouse=final,
+                clickhouse_rows=stored,
+                compared=c.topic.cleanup != COMPACTED,
+                keyed=bool(c.topic.key),
             )
+            # Asked only where they differ: it reads the list of the table's files.
+            if not row.equal and iceberg.recomputed(row.table, self._config):
+                row = replace(row, compared=False)
+            rows.append(row)
         return tuple(rows)
 
 

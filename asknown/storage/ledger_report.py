@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
@@ -147,25 +147,25 @@ class Ledgers:
         self._stack.close()
 
     def read(self) -> Report:
-        """Read Kafka, and the lake when Kafka closes."""
+        """Read Kafka; the other stores and the lake only when Kafka closes."""
         asked = self._asked
         places = self._places().read() if asked.places else None
         if asked.since_ms is None:
-            kafka = self._counts().read()
+            kafka = self._counts().count()
+            kafka = self._counts().read() if kafka.closed else kafka
         else:
             kafka = Reading(places.topics if places else {}, (), {})
         found = Report(asked, kafka, places)
         return self._with_lake(found) if asked.lake and found.passed else found
 
     def complete(self, found: Report) -> Report:
-        """Add what a report that did not pass lacks: the lake, and the offsets."""
+        """Add what a report that did not pass lacks: the stores, the lake and the offsets."""
+        if self._asked.since_ms is None and not found.kafka.stores:
+            found = replace(found, kafka=self._counts().read())
         if self._asked.lake and found.lake is None:
             found = self._with_lake(found)
         if not found.kafka.closed and found.places is None:
-            places = self._places().read()
-            return Report(
-                found.asked, found.kafka, places, found.lake, found.differences, found.live
-            )
+            return replace(found, places=self._places().read())
         return found
 
     def _with_lake(self, found: Report) -> Report:

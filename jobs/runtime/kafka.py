@@ -117,6 +117,9 @@ def _source_options(run: RunConfig, c: Contract) -> dict[str, str]:
         "properties.bootstrap.servers": run.settings.bootstrap_servers,
         "properties.group.id": run.group,
         "properties.isolation.level": "read_committed",
+        # While no broker answers, the admin client would begin anew 30,000 times a second. A job
+        # that cannot reach Kafka is restarted by Flink, with clients that know the addresses.
+        "properties.metadata.recovery.strategy": "none",
         "properties.auto.offset.reset": "earliest",
         "scan.startup.mode": "earliest-offset",
         "scan.topic-partition-discovery.interval": "0",

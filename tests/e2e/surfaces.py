@@ -6,7 +6,7 @@ stay `Decimal`. Heartbeats are left out. `Since` cuts off what was there before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,6 +54,12 @@ class Surfaces:
         """Return how many records a topic holds."""
         return len(self._messages(topic, since))
 
+    def lasts(self, topics: Sequence[str], since: Since) -> dict[tuple[str, int], int]:
+        """Return the offset of the last record of each partition that has one."""
+        found = [message for topic in topics for message in self._messages(topic, since)]
+        # Of one partition in ascending order: the last one stays.
+        return {(str(m.topic()), m.partition() or 0): m.offset() or 0 for m in found}
+
     def raw(self, topic: str, since: Since) -> list[RawRecord]:
         """Return a topic's records as bytes."""
         return [
@@ -66,7 +72,8 @@ class Surfaces:
         messages = self._messages(topic, since)
         with RegistryClient(self.config.registry_url) as registry:
             codec = AvroCodec(registry)
-            return [_flat(topic, message, codec.decode(message.value())) for message in messages]
+            rows = [_flat(topic, message, codec.decode(message.value())) for message in messages]
+        return _plain(topic, rows)
 
     def iceberg(self, topic: str, since: Since) -> list[dict[str, Any]]:
         """Return the rows of a topic's table in the lake."""
@@ -110,12 +117,11 @@ class Surfaces:
         found: list[Message] = []
 
         def take(message: Message) -> None:
-            place: Any = (message.topic(), message.partition())
-            offset: Any = message.offset()
-            if offset >= since.get(place, 0) and not is_heartbeat(message.key()):
+            if not is_heartbeat(message.key()):
                 found.append(message)
 
         with TopicReader([topic], self.config) as reader:
+            reader.begin_at({place: at for place, at in since.items() if place[0] == topic})
             reader.drain(take, timeout_s=60)
         return found
 
@@ -135,8 +141,7 @@ def _flat(topic: str, message: Message, record: dict[str, Any]) -> dict[str, Any
     # Without a payload only a heartbeat is right; one that is not known by its key is found so.
     nothing = {field.name: None for field in contract(topic).payload}
     row = {**record, **(record["payload"] or nothing)}
-    row |= {"kafka_partition": message.partition(), "kafka_offset": message.offset()}
-    return _plain(topic, [row])[0]
+    return row | {"kafka_partition": message.partition(), "kafka_offset": message.offset()}
 
 
 def _plain(topic: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -194,7 +194,7 @@ def test_readers_of_the_stream_are_told_each_bar_and_each_revision_once(
     eventually: Any,
 ) -> None:
     assert healed["found"]
-    wait_until_told(pipeline.settings, eventually, surfaces.now())
+    wait_until_told(pipeline.settings, eventually, surfaces.lasts((BARS,), sent))
     bars = [bar for bar in mine(surfaces.kafka(BARS, sent)) if bar["interval_seconds"] == 60]
     assert judge_in_time(bars, watched) == []
     rows = [m["data"] for m in watched.messages if m["type"] == "update"]

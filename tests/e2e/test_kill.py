@@ -20,7 +20,7 @@ from asknown.ingestion.replay import Pace
 from asknown.ingestion.session_ledger import Outcome
 from tests.e2e.sessions import Day, Sender, load_reference
 from tests.e2e.stream_log import StreamLog, judge_in_time, wait_until_told
-from tests.e2e.surfaces import NORMALIZED, Surfaces
+from tests.e2e.surfaces import BARS, NORMALIZED, Surfaces
 from tests.e2e.verdict import Sent, judge, restarts, wait_until_through
 
 EVENTS = 30_000
@@ -105,7 +105,8 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(
         eventually(sender.done, 180, "the end of the session")
         sent = Sent(sender.expected, since, surfaces.now())
         reading = wait_until_through(pipeline, eventually, surfaces, sent)
-        wait_until_told(pipeline.settings, eventually, surfaces.now())
+        lasts = surfaces.lasts((NORMALIZED, BARS), since)
+        wait_until_told(pipeline.settings, eventually, lasts)
         of_listings = set(listings())
         trades_told = [
             row for row in surfaces.kafka(NORMALIZED, since) if row["entity_id"] in of_listings

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from asknown.settings import Settings
+from asknown.storage.kafka import TopicReader
 from asknown.storage.ledger import Collector, StoreCount
 from tests.unit.storage.lanes import ENVELOPE, aside, healed, quote, replayed, send
 
@@ -30,6 +31,24 @@ def test_a_second_reading_adds_what_came_and_closes_when_every_record_has_a_lane
     assert found.difference == was.difference
     assert second.reasons == {"DECODE_BAD_MAGIC": 1, "CROSSED_QUOTE": 1}
     assert not second.stores_equal  # nothing has been copied into the lake
+
+
+def test_counting_asks_no_store_and_finds_what_reading_finds(stores: Settings):
+    send(stores, "raw.quote", quote(10), b"poison")
+    with Collector(stores) as collector:
+        counted, read = collector.count(), collector.read()
+    assert counted.ledgers == read.ledgers
+    assert (counted.stores, len(read.stores) > 0) == ((), True)
+
+
+def test_reader_begins_at_the_offsets_it_is_given(stores: Settings):
+    (partition, first), (_, second) = send(stores, "raw.quote", quote(20), quote(21), partition=0)
+    found: list[tuple[int | None, int | None]] = []
+    with TopicReader(["raw.quote"], stores) as reader:
+        reader.begin_at({("raw.quote", partition): second})
+        reader.drain(lambda message: found.append((message.partition(), message.offset())))
+    assert first < second
+    assert [place for place in found if place[0] == partition] == [(partition, second)]
 
 
 def test_a_record_that_is_brought_back_counts_as_what_it_became(stores: Settings):
