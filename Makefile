@@ -66,8 +66,8 @@ test: setup lint ## Lint, types, layering, then every test
 	$(BIN)/python -m pytest -m "e2e and not storm" $(PYTEST)
 
 .PHONY: test-storm
-test-storm: setup ## Three large storms, each healed and judged: copies, disorder, late, poison, a new schema
-	$(BIN)/python -m pytest -m storm tests/e2e/test_storm.py $(PYTEST)
+test-storm: setup ## Three large storms, each healed and judged, and one more session with kills
+	$(BIN)/python -m pytest -m storm tests/e2e $(PYTEST)
 
 .PHONY: lineage
 lineage: setup ## Ask Flink's planner what every column is made of: schemas/lineage.json

@@ -76,9 +76,9 @@ class Sent:
     def found_bars(self, surfaces: Surfaces) -> list[dict[str, Any]]:
         """Return the bars of this session's time in Kafka."""
         times = [row.event_time_ms for row in self.expected if row.listing_id]
-        first = min(times) // MINUTE_MS * MINUTE_MS
+        first, last = min(times) // MINUTE_MS * MINUTE_MS, max(times)
         rows = surfaces.kafka(BARS, self.since)
-        return [row for row in rows if first <= row["bar_start"] <= max(times)]
+        return [row for row in rows if first <= row["bar_start"] <= last]
 
     def bars(self, found: Found, placed: dict[Coordinate, Expected]) -> list[ExpectedBar]:
         """Return the bars that must be there, given which late records were judged on time."""
