@@ -95,7 +95,6 @@ def _read(ledgers: Ledgers, wait: float) -> Report:
     """Read until all is well or the time is over; a store that is away may come back meanwhile."""
     deadline = time.monotonic() + wait
     while True:
-        began = time.monotonic()
         try:
             report = ledgers.read()
         except UnreachableError:
@@ -106,9 +105,7 @@ def _read(ledgers: Ledgers, wait: float) -> Report:
                 return report
             if time.monotonic() >= deadline:
                 return ledgers.complete(report)
-        # Not to ask all the time, on a machine that is busy with what is waited for.
-        took = time.monotonic() - began
-        time.sleep(min(max(POLL_S, took), max(0.0, deadline - time.monotonic())))
+        time.sleep(min(POLL_S, max(0.0, deadline - time.monotonic())))
 
 
 def _show(printer: Output, report: Report) -> None:

@@ -174,7 +174,11 @@ class Collector:
 
         Raises `UnreachableError` when a store does not answer.
         """
-        return replace(self.count(), stores=self._stores())
+        return self.with_stores(self.count())
+
+    def with_stores(self, counted: Reading) -> Reading:
+        """Return a count of Kafka with what the other stores hold now."""
+        return replace(counted, stores=self._stores())
 
     def count(self) -> Reading:
         """Count what Kafka holds now, and ask no store; it costs what came since the last time.

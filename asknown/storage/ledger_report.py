@@ -152,7 +152,7 @@ class Ledgers:
         places = self._places().read() if asked.places else None
         if asked.since_ms is None:
             kafka = self._counts().count()
-            kafka = self._counts().read() if kafka.closed else kafka
+            kafka = self._counts().with_stores(kafka) if kafka.closed else kafka
         else:
             kafka = Reading(places.topics if places else {}, (), {})
         found = Report(asked, kafka, places)
@@ -161,7 +161,7 @@ class Ledgers:
     def complete(self, found: Report) -> Report:
         """Add what a report that did not pass lacks: the stores, the lake and the offsets."""
         if self._asked.since_ms is None and not found.kafka.stores:
-            found = replace(found, kafka=self._counts().read())
+            found = replace(found, kafka=self._counts().with_stores(found.kafka))
         if self._asked.lake and found.lake is None:
             found = self._with_lake(found)
         if not found.kafka.closed and found.places is None:

@@ -59,7 +59,7 @@ class Tables(Mapping[str, str]):
         """Create the view `name` of a query, and return its name.
 
         Not with CREATE VIEW, which keeps the text: Flink would parse and check every view behind
-        it again at each mention, and that was half of the time it took to plan a job.
+        it again at each mention. What that cost is in docs/discussion/normalize.md.
         """
         self._env.create_temporary_view(name, self._env.sql_query(query))
         return name

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from asknown.errors import UnreachableError
 from asknown.settings import Settings
 from asknown.storage.kafka import TopicReader
 from asknown.storage.ledger import Collector, StoreCount
@@ -33,10 +34,14 @@ def test_a_second_reading_adds_what_came_and_closes_when_every_record_has_a_lane
     assert not second.stores_equal  # nothing has been copied into the lake
 
 
-def test_counting_asks_no_store_and_finds_what_reading_finds(stores: Settings):
+def test_counting_needs_no_store_and_reading_adds_them_to_the_same_ledgers(stores: Settings):
     send(stores, "raw.quote", quote(10), b"poison")
-    with Collector(stores) as collector:
-        counted, read = collector.count(), collector.read()
+    nowhere = stores.model_copy(update={"clickhouse_address": "http://127.0.0.1:1"})
+    with Collector(nowhere) as collector, Collector(stores) as whole:
+        counted = collector.count()
+        with pytest.raises(UnreachableError):
+            collector.with_stores(counted)
+        read = whole.read()
     assert counted.ledgers == read.ledgers
     assert (counted.stores, len(read.stores) > 0) == ((), True)
 
