@@ -16,19 +16,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-HOME = CHECKOUT / ".asknown" / "bench"
-RESULTS = CHECKOUT / "bench" / "results"
+from bench.stand import ASKNOWN, CHECKOUT, HOME, conditions, own_stack, say, write_result
+
 QUOTED_ROWS = 1_000_000  # fewer are mostly start-up
 SERVICES = ("kafka", "registry", "flink", "postgres")
 DEFAULTS = {
@@ -37,27 +33,14 @@ DEFAULTS = {
     "ASKNOWN_TASKMANAGERS": "1",  # the spare one would only take memory
 }
 SHOWN = 3
-HEAL = (sys.executable, "-m", "asknown.cli.main", "heal", "-o", "json")
+HEAL = (*ASKNOWN, "heal", "-o", "json")
 
 
 def main() -> int:
     """Run the benchmark from the command line; exit 0 only when the run was correct."""
     options = _options()
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    from asknown.stack import down, up  # reads the environment set above
-
-    data_dir = Path(os.environ["ASKNOWN_DATA_DIR"])
-    down()
-    shutil.rmtree(data_dir, ignore_errors=True)
-    say(f"starting {', '.join(SERVICES)} in {data_dir}")
-    try:
-        up(SERVICES, report=lambda o: say(f"  {o.name:<10} {o.state} {o.seconds:.1f} s"))
+    with own_stack(DEFAULTS, SERVICES, keep=options.keep):
         result = run(options)
-    finally:
-        if not options.keep:
-            down()
-            shutil.rmtree(data_dir, ignore_errors=True)
     print(json.dumps(result))
     return 0 if result["ok"] else 1
 
@@ -69,7 +52,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     story = Story(options.rows, options.late, options.entities, options.seed)
     with _seconds("filling the lake"):
         story.fill()
-    conditions = _conditions(options)
+    found = _conditions(options)
     began = time.monotonic()
     healed = _heal()
     seconds = time.monotonic() - began
@@ -91,15 +74,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "heal_s": None if findings else round(seconds, 1),
         "ok": not findings,
         "findings": findings[:SHOWN],
-        "conditions": conditions,
+        "conditions": found,
     }
-    folder = RESULTS if options.rows >= QUOTED_ROWS else HOME
-    folder.mkdir(parents=True, exist_ok=True)
-    day = datetime.now(UTC).strftime("%Y-%m-%d")
     share = round(options.late * 100)
-    path = folder / f"heal-{share}-{day}-{conditions['commit']}.json"
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    say(f"wrote {path}")
+    write_result(f"heal-{share}", result, quoted=options.rows >= QUOTED_ROWS)
     return result
 
 
@@ -125,20 +103,9 @@ def _seconds(what: str) -> Any:
     say(f"{what} took {timedelta(seconds=round(time.monotonic() - began))}")
 
 
-def say(text: str) -> None:
-    """Print progress where it does not disturb the result on standard output."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def _conditions(options: argparse.Namespace) -> dict[str, Any]:
-    from bench.normalize import _first_line, _machine
-
     return {
-        **_machine(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "commit": _first_line("git", "rev-parse", "--short", "HEAD") or "uncommitted",
-        "dirty": bool(_first_line("git", "status", "--porcelain")),
-        "load_average_before": os.getloadavg()[0],
+        **conditions(),
         "seed": options.seed,
         "entities": options.entities,
         "measured": "the whole command: start of Python, wait for the lake, job, transactions",

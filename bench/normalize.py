@@ -18,19 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-HOME = CHECKOUT / ".asknown" / "bench"
+from bench.stand import HOME, asknown, conditions, own_stack, say, versions, write_result
+
 ORACLE = HOME / "w1.npz"
-RESULTS = CHECKOUT / "bench" / "results"
 QUOTED_EVENTS = 5_000_000  # fewer are mostly start-up
 SERVICES = ("kafka", "registry", "flink")
 SUBMIT_SECONDS = 240
@@ -48,24 +43,14 @@ DEFAULTS = {
 def main() -> int:
     """Run the benchmark from the command line; exit 0 only when the run was correct."""
     options = _options()
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
     os.environ["ASKNOWN_JOB_PARALLELISM"] = str(options.parallelism)
     if options.checkpoint_ms:
         os.environ["ASKNOWN_CHECKPOINT_INTERVAL_MS"] = str(options.checkpoint_ms)
-    from asknown.stack import down, up  # reads the environment set above
-
-    data_dir = Path(os.environ["ASKNOWN_DATA_DIR"])
-    down()
-    shutil.rmtree(data_dir, ignore_errors=True)
-    say(f"starting {', '.join(SERVICES)} in {data_dir}")
     try:
-        up(SERVICES, report=lambda o: say(f"  {o.name:<10} {o.state} {o.seconds:.1f} s"))
-        result = run(options)
+        with own_stack(DEFAULTS, SERVICES, keep=options.keep):
+            result = run(options)
     finally:
         if not options.keep:
-            down()
-            shutil.rmtree(data_dir, ignore_errors=True)
             ORACLE.unlink(missing_ok=True)
     print(json.dumps(result))
     return 0 if result["ok"] else 1
@@ -85,7 +70,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         change_points=options.change_points,
         seed=options.seed,
     )
-    conditions = _conditions(options)
+    found = _conditions(options)
     began = time.monotonic()
     ids = generate.register(config.registry_url)
     between = (lambda: _read_history(options)) if options.history_first else None
@@ -101,14 +86,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     verdict = oracle.check(written, config.bootstrap_servers, oracle.schema_cache(client.schema))
     for example in verdict.examples:
         say(f"  {example} (seed {w.seed})")
-    result = report(options, figures, verdict, conditions)
-    folder = RESULTS if w.events >= QUOTED_EVENTS else HOME  # a short run is no result
-    folder.mkdir(parents=True, exist_ok=True)
-    day = datetime.now(UTC).strftime("%Y-%m-%d")
+    result = report(options, figures, verdict, found)
     many = f"-{w.entities}x{w.change_points}" if options.history_first else ""
-    path = folder / f"normalize{many}-{day}-{conditions['commit']}.json"
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    say(f"wrote {path}")
+    write_result(f"normalize{many}", result, quoted=w.events >= QUOTED_EVENTS)
     return result
 
 
@@ -161,7 +141,7 @@ def drain(options: argparse.Namespace, expected: dict[str, int], events: int) ->
 
 
 def report(
-    options: argparse.Namespace, figures: dict[str, Any], verdict: Any, conditions: dict[str, Any]
+    options: argparse.Namespace, figures: dict[str, Any], verdict: Any, found: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the result as it is printed; rates are null when the run was not correct."""
     from bench.measure import crossing, steady_rate
@@ -200,7 +180,7 @@ def report(
         "counts": verdict.counts,
         "expected_counts": figures["expected"],
         "ok": verdict.ok,
-        "conditions": conditions,
+        "conditions": found,
     }
 
 
@@ -210,11 +190,6 @@ def _per_million(cpu_s: dict[str, float], events: int) -> dict[str, float]:
 
     roles = {r: round(cpu_s.get(r, 0.0) / events * 1e6, 2) for r in (*ROLES, "other")}
     return {"total": round(sum(roles.values()), 2), **roles}
-
-
-def say(text: str) -> None:
-    """Print progress where it does not disturb the result on standard output."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _until_quiet(progress: Any, total: int, end: float, state: Callable[[], str]) -> None:
@@ -253,13 +228,11 @@ def _state(flink: Any, job_id: str) -> str:
 
 def _submit(options: argparse.Namespace) -> None:
     """Submit the job as a user would; raise with the command's own words when it fails."""
-    command = [sys.executable, "-m", "asknown.cli.main", "job", "submit", "normalize"]
-    command += ["--parallelism", str(options.parallelism), "--", "--datasets", "trade"]
-    command += ["--rules", options.rules, *options.job_arguments]
-    try:
-        subprocess.run(command, check=True, timeout=SUBMIT_SECONDS, cwd=CHECKOUT, stdout=sys.stderr)
-    except subprocess.CalledProcessError as error:
-        raise RuntimeError(f"expected the job to run, `{' '.join(command)}` failed") from error
+    asknown(
+        *("job", "submit", "normalize", "--parallelism", str(options.parallelism), "--"),
+        *("--datasets", "trade", "--rules", options.rules, *options.job_arguments),
+        timeout=SUBMIT_SECONDS,
+    )
 
 
 def _read_history(options: argparse.Namespace) -> None:
@@ -287,28 +260,18 @@ def _read_history(options: argparse.Namespace) -> None:
     finally:
         consumer.close()
     say(f"read {sum(ends):,} records of history in {time.monotonic() - began:.0f} s")
-    stop = [sys.executable, "-m", "asknown.cli.main", "job", "stop", "normalize"]
-    subprocess.run(stop, check=True, timeout=SUBMIT_SECONDS, cwd=CHECKOUT, stdout=sys.stderr)
+    asknown("job", "stop", "normalize", timeout=SUBMIT_SECONDS)
 
 
 def _conditions(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the figures depend on."""
-    from importlib.metadata import version
-
     from asknown.settings import settings
     from asknown.stack.sizes import sizes
     from bench.workload import EVENTS_PER_SECOND
 
-    config = settings()
-    jars = (config.home / "jars" / "kafka").glob("kafka_2.13-*.jar")
     return {
-        **_machine(),
-        "flink": version("apache-flink"),
-        "kafka": next((jar.stem.rpartition("-")[2] for jar in jars), "unknown"),
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "commit": _first_line("git", "rev-parse", "--short", "HEAD") or "uncommitted",
-        "dirty": bool(_first_line("git", "status", "--porcelain")),
-        "load_average_before": os.getloadavg()[0],
+        **conditions(),
+        **versions(),
         "seed": options.seed,
         "events_per_second_of_event_time": EVENTS_PER_SECOND,
         "entities": options.entities,
@@ -318,7 +281,7 @@ def _conditions(options: argparse.Namespace) -> dict[str, Any]:
         "rules": options.rules,
         "history": "read before the trades" if options.history_first else "with the trades",
         "job_arguments": options.job_arguments,
-        "checkpoint_interval_ms": config.checkpoint_interval_ms,
+        "checkpoint_interval_ms": settings().checkpoint_interval_ms,
         "delivery": "exactly-once",
         "sizes": sizes().model_dump(),
         "placement": "broker, registry, Flink and this program share all cores",
@@ -328,27 +291,6 @@ def _conditions(options: argparse.Namespace) -> dict[str, Any]:
         "cpu": "utime + stime per process from submission to the last commit; the submitting "
         "client apart",
     }
-
-
-def _machine() -> dict[str, Any]:
-    """Return what the machine is."""
-    memory = Path("/proc/meminfo").read_text().split()[1]
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cores": os.cpu_count(),
-        "cpu_model": models[0] if models else "unknown",
-        "memory_gb": round(int(memory) / 1e6, 1),
-        "kernel": os.uname().release,
-        "java": _first_line("java", "-version"),
-    }
-
-
-def _first_line(*command: str) -> str:
-    """Return the first line a tool prints, '' when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, check=False)
-    text = (done.stdout or done.stderr).strip() if done.returncode == 0 else ""
-    return text.splitlines()[0] if text else ""
 
 
 def _options() -> argparse.Namespace:

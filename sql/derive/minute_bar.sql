@@ -26,4 +26,4 @@ FROM
             TABLE $second_bar, DESCRIPTOR (bar_time), INTERVAL '1' MINUTE
         )
     )
-GROUP BY window_start, window_end, window_time, entity_id, price_type, factor_version
+GROUP BY window_start, entity_id, price_type, factor_version, window_end, window_time

@@ -22,4 +22,4 @@ SELECT
     MAX(split_factor) AS split_factor,
     MAX(share_factor) AS share_factor
 FROM TABLE(TUMBLE(TABLE $prices, DESCRIPTOR (event_time), INTERVAL '1' SECOND))
-GROUP BY window_start, window_end, window_time, entity_id, price_type, factor_version
+GROUP BY window_start, entity_id, price_type, factor_version, window_end, window_time
