@@ -81,7 +81,8 @@ def conditions() -> dict[str, Any]:
         "java": _first_line("java", "-version"),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "commit": _first_line("git", "rev-parse", "--short", "HEAD") or "uncommitted",
-        "dirty": bool(_first_line("git", "status", "--porcelain")),
+        # A result that was written just before changes nothing that is measured.
+        "dirty": bool(_first_line("git", "status", "--porcelain", "--", ".", ":!bench/results")),
         "load_average_before": os.getloadavg()[0],
     }
 
