@@ -152,7 +152,7 @@ def day_schedules(venue: str, first: date, last: date) -> list[DaySchedule]:
         )
     if venue == _CURRENCY:
         return list(_currency_days(first, last))
-    days, dates = _all_days(venue)
+    days, dates = _all_days(_FAMILY[venue])
     return days[bisect_right(dates, first - timedelta(days=1)) : bisect_right(dates, last)]
 
 
@@ -208,9 +208,9 @@ def _coverage(name: str) -> tuple[date, date]:
     return _INDIA.first, date(int(str(announced)[:4]), 12, 31)
 
 
-@lru_cache(maxsize=8)
-def _all_days(venue: str) -> tuple[list[DaySchedule], list[date]]:
-    hours = _FAMILY[venue]
+@lru_cache(maxsize=4)
+def _all_days(hours: _Hours) -> tuple[list[DaySchedule], list[date]]:
+    """Return all days of a family of venues, which costs a second, and their dates."""
     first, last = _coverage(hours.calendar)
     end = "post" if hours.post is None else "market_close"
     rows = _calendar(hours.calendar).schedule(first.isoformat(), last.isoformat(), end=end)

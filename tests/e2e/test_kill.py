@@ -1,8 +1,9 @@
 """kill -9 in the middle of a session: all recovers by itself, nothing is lost, nothing doubled.
 
 Each seed has a day and a session of its own on the shared stack. It chooses the moments, and
-who dies in which order; the third also loses the broker. The second loses its TaskManager while
-late records are on their way: after a restore nobody may have forgotten how late it is.
+who dies in which order; the third also loses the broker. The second and the third lose their
+TaskManager while late records are on their way: after a restore nobody may have forgotten how late
+it is.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def settle_index(sender: Sender) -> int:
 
 
 PLANS = (
-    # It has nothing that the others lack: `make test`, which has an hour, leaves it to test-storm.
+    # They have nothing that the third lacks: `make test`, which has an hour, leaves them to
+    # test-storm.
     pytest.param(
         Plan(Day(1), 101),
         id="seed 101",
@@ -69,11 +71,11 @@ PLANS = (
     pytest.param(
         Plan(Day(2), 102, among_late=True),
         id="seed 102, among late records",
-        marks=pytest.mark.clock("2024-10-30"),
+        marks=[pytest.mark.clock("2024-10-30"), pytest.mark.storm],
     ),
     pytest.param(
-        Plan(Day(3), 103, broker_too=True),
-        id="seed 103, the broker too",
+        Plan(Day(3), 103, broker_too=True, among_late=True),
+        id="seed 103, among late records, the broker too",
         marks=pytest.mark.clock("2024-10-31"),
     ),
 )
