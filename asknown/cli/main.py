@@ -53,7 +53,7 @@ COMMANDS = {
     "lineage": Area("lineage", "Show what a dataset or column is made of, or what is of it."),
     "export": Area("export", "Write rows of a table to a file that can be had again."),
     "lake": Area("lake", "Look after the lake: small files, old snapshots, orphans."),
-    "recover": Area("recover", "Make ClickHouse or Redis anew from the lake; compare it."),
+    "recover": Area("recover", "Make a store anew, compare it, bring back what is lost."),
     "demo": Area("demo", "Run the whole platform once on real input."),
 }
 

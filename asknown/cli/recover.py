@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from asknown.cli import recover_lost
 from asknown.cli.output import Format, FormatOption, Output, output
 from asknown.errors import ExitCode, UsageError
 from asknown.settings import Settings, settings
@@ -20,16 +21,18 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Make ClickHouse and Redis anew from the lake; compare silver and gold with bronze.",
+    help="Make a store anew from the one before it, compare them, bring back what is lost.",
 )
 LOADER, LIVE = "loader", "live"
 MARKERS = "ops.replayed_event"
 _DAY = ["%Y-%m-%d"]
 
+app.command()(recover_lost.lost)
+
 
 @app.callback()
 def group() -> None:
-    """Make ClickHouse and Redis anew from the lake; compare silver and gold with bronze."""
+    """Make a store anew from the one before it, compare them, bring back what is lost."""
 
 
 @app.command()

@@ -13,6 +13,7 @@ from asknown.quality.rules.ruleset import datasets
 
 _LANES = {
     Reason.LATE_BEYOND_WATERMARK: "late.event",
+    Reason.LOST: "late.event",
     Reason.DUPLICATE: "duplicate.event",
 }
 FLAGGED = "quality_flags of normalized.*"

@@ -120,6 +120,12 @@ class Reason(StrEnum):
         "The record came after its watermark had passed; a backfill heals it.",
         "asknown heal puts it into its place and revises the bars it belongs to.",
     )
+    LOST = (
+        "LOST",
+        "Bronze has the record and no stage had an answer for it: Kafka forgot it before it was "
+        "read, or a defect dropped it.",
+        "asknown recover lost put it there; asknown heal puts it into its place.",
+    )
     DUPLICATE = (
         "DUPLICATE",
         "A record with the same event_id had already been taken.",

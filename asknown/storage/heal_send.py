@@ -45,12 +45,19 @@ class Sender:
         except KafkaException as error:
             raise self._refused(error) from error
 
+    def hand_over(self, topic: str, rows: Any) -> None:
+        """Write rows of one topic, so many in a transaction; needs `begin_alone`."""
+        self._register(topic)
+        try:
+            for start in range(0, rows.num_rows, CHUNK):
+                with self._transactions.whole():
+                    self._write(topic, rows.slice(start, CHUNK))
+        except KafkaException as error:
+            raise self._refused(error) from error
+
     def send(self, fates: Fates, note: Note = lambda _: None) -> None:
         """Write everything; what was committed when it fails is healed, the rest is not."""
-        with RegistryClient(self._config.registry_url) as registry:
-            for topic in fates.tables:
-                c = contract(topic)
-                self._schemas[topic] = registry.register(c.topic.subject, c.avro)
+        self._register(*fates.tables)
         written = 0
         try:
             for piece in fates.pieces(CHUNK):
@@ -61,6 +68,12 @@ class Sender:
                 note(f"{written:,} rows, bars and markers are committed")
         except KafkaException as error:
             raise self._refused(error) from error
+
+    def _register(self, *topics: str) -> None:
+        with RegistryClient(self._config.registry_url) as registry:
+            for topic in topics:
+                c = contract(topic)
+                self._schemas[topic] = registry.register(c.topic.subject, c.avro)
 
     def _write(self, topic: str, rows: Any) -> None:
         names = [_COORDINATES.get(name, name) for name in rows.column_names]

@@ -242,12 +242,15 @@ def _require_possible(c: Contract, changes: Sequence[Change]) -> None:
             )
 
 
-def count(table: str, config: Settings | None = None) -> int:
+def count(table: str, config: Settings | None = None, chosen: str = "") -> int:
     """Return how many rows a table such as `silver.trade` holds; 0 when it has no snapshot.
 
-    Read from the snapshot's summary, which is exact as long as no row-level deletes exist.
+    Read from the snapshot's summary, which is exact as long as no row-level deletes exist; those of
+    a choice, an expression, are counted by their files.
     """
     found = lake(config).load_table(table)
+    if chosen:
+        return found.scan(row_filter=chosen).count()
     snapshot = found.current_snapshot()
     if snapshot is None:
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,7 @@ from asknown.errors import AsknownError
 from asknown.quality.ledger import Ledger, all_closed
 from asknown.settings import Settings, settings
 from asknown.storage import clickhouse, iceberg
-from asknown.storage.kafka import TopicReader, is_heartbeat
+from asknown.storage.kafka import Place, TopicReader, is_heartbeat
 from asknown.storage.ledger_lake import DATASETS
 from asknown.storage.ledger_places import healed_lane
 
@@ -128,6 +129,7 @@ class Collector:
         self._back: dict[int, tuple[str, str]] = {}
         self._healed: dict[int, tuple[str, str]] = {}
         self._discarded: set[int] = set()
+        self._begins: dict[Place, int] = {}
 
     def __enter__(self) -> Self:
         """Return the collector itself."""
@@ -186,6 +188,8 @@ class Collector:
         Raw topics are read last: what is on its way then shows as a difference above zero, never
         as a record too many. Raises `UnreachableError` when Kafka does not answer.
         """
+        if not self._begins:
+            self._begins = {**self._rest.begin(), **self._raw.begin()}
         self._rest.drain(self._take)
         self._raw.drain(self._take)
         # A marker outlives the record that it names: Kafka forgets that one in time.
@@ -205,6 +209,12 @@ class Collector:
         discarded = len((self._discarded & self._aside) - back.keys())
         return Reading(ledgers, (), dict(left.most_common()), len(back), len(healed), discarded)
 
+    @property
+    def forgetful(self) -> bool:
+        """Tell whether Kafka has forgotten records of a stage, so that counts need not agree."""
+        stages = (RAW, "normalized.", *LANE_TOPICS.values())
+        return any(begin and topic.startswith(stages) for (topic, _), begin in self._begins.items())
+
     def _ledger(self, raw: str, moved: Counter[tuple[str, str]]) -> Ledger:
         lanes = {
             lane: self._origins[topic, raw] + moved[raw, lane]
@@ -214,7 +224,7 @@ class Collector:
         return Ledger(raw=self._records[raw], normalized=normalized, **lanes)
 
     def _stores(self) -> tuple[StoreCount, ...]:
-        served = _clickhouse_counts(self._config)
+        served = _clickhouse_counts(self._config, _served_tables())
         rows = []
         for name, c in contracts().items():
             final, stored = served.get(c.topic.table, (None, None))
@@ -231,8 +241,24 @@ class Collector:
             # Asked only where they differ: it reads the list of the table's files.
             if not row.equal and iceberg.recomputed(row.table, self._config):
                 row = replace(row, compared=False)
-            rows.append(row)
+            rows.append(row if row.equal else self._kept(row))
         return tuple(rows)
+
+    def _kept(self, row: StoreCount) -> StoreCount:
+        """Return the counts of the records that Kafka still has, where it has forgotten some."""
+        begins = {place: at for place, at in self._begins.items() if place[0] == row.topic}
+        if not any(begins.values()):
+            return row
+        kept = " OR ".join(
+            f"(kafka_partition = {partition} AND kafka_offset >= {at})"
+            for (_, partition), at in begins.items()
+        )
+        served = {}
+        if row.clickhouse is not None:
+            served = _clickhouse_counts(self._config, [row.table], f"WHERE {kept}")
+        final, stored = served.get(row.table, (None, None))
+        held = iceberg.count(row.table, self._config, kept)
+        return replace(row, iceberg=held, clickhouse=final, clickhouse_rows=stored)
 
 
 def _iceberg_count(table: str, config: Settings) -> int:
@@ -246,15 +272,21 @@ def _iceberg_count(table: str, config: Settings) -> int:
         ) from error
 
 
-def _clickhouse_counts(config: Settings) -> dict[str, tuple[int, int]]:
+def _served_tables() -> list[str]:
+    return [c.topic.table for c in contracts().values() if c.topic.namespace != BRONZE]
+
+
+def _clickhouse_counts(
+    config: Settings, tables: Sequence[str], chosen: str = ""
+) -> dict[str, tuple[int, int]]:
     """Return (rows with FINAL, rows without) of each table; asked with and without by name."""
-    held = [c.topic.table for c in contracts().values() if c.topic.namespace != BRONZE]
     counts = {}
     with clickhouse.client("reader", settings=config) as connection:
-        for table in held:
+        for table in tables:
             try:
                 answer = connection.query(
-                    f"SELECT (SELECT count() FROM {table} FINAL), (SELECT count() FROM {table})"  # noqa: S608  # a name of topics.yaml
+                    f"SELECT (SELECT count() FROM {table} FINAL {chosen}),"  # noqa: S608  # a name of topics.yaml
+                    f" (SELECT count() FROM {table} {chosen})"  # noqa: S608  # a name of topics.yaml
                 )
             except ClickHouseError as error:
                 raise AsknownError(

@@ -6,6 +6,7 @@ is read when asked for, or to name what those counts miss.
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections import defaultdict
 from collections.abc import Mapping
@@ -18,12 +19,12 @@ from typing import Any, Self
 import fastavro
 from confluent_kafka import Message
 
-from asknown.contracts.catalog import PAYLOAD
+from asknown.contracts.catalog import PAYLOAD, contract
 from asknown.contracts.registry import HEADER, RegistryClient
 from asknown.quality.ledger import DUPLICATE, NORMALIZED, Gap, Ledger
 from asknown.quality.places import RAW, Places
 from asknown.settings import Settings
-from asknown.storage.kafka import HOUR_MS, TopicReader, is_heartbeat
+from asknown.storage.kafka import HOUR_MS, Place, TopicReader, is_heartbeat
 from asknown.storage.ledger_lake import DATASETS, RAW_TOPICS, Starts
 
 ASIDE = {
@@ -134,9 +135,12 @@ class PlaceBook:
     def _begin(self) -> None:
         if self._begins:
             return
-        begins = self._raw.begin(self._since_ms)
-        if self._since_ms is not None:
-            self._rest.begin(self._since_ms)  # a lane names a record after the record came
+        since_ms = self._since_ms
+        if since_ms is None:
+            since_ms = _all_kept_since(self._rest.begin(), time.time() * 1000)
+        begins = self._raw.begin(since_ms)
+        if since_ms is not None:
+            self._rest.begin(since_ms)  # a lane names a record after the record came
         self._begins = begins
         self._places = {key: Places(*key) for key in begins}
 
@@ -195,6 +199,17 @@ class PlaceBook:
             Hour(*key, _hour(number), self._places[key].counts(first, end))
             for (first, number), end in zip(spans, ends, strict=False)
         ]
+
+
+def _all_kept_since(begins: Mapping[Place, int], now_ms: float) -> int | None:
+    """Return from when on the broker has every record of stages; None when it has forgotten none.
+
+    It forgets by the time at which it took a record in, each topic on its own: a row may be gone
+    when the raw record that it was made of is still there, which is then no lost one.
+    """
+    hours = [contract(topic).topic.retention_hours for (topic, _), begin in begins.items() if begin]
+    limited = [number for number in hours if number >= 0]
+    return round(now_ms - min(limited) * HOUR_MS) if limited else None
 
 
 class _Coordinates:

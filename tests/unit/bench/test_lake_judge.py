@@ -18,6 +18,7 @@ from asknown.storage import iceberg
 from bench import lake_fill, lake_judge
 from bench.generate import place
 from bench.workload import UNIQUE, W1, Arrivals, Population, arrivals, population
+from tests.unit.storage.lake_rows import new_lake
 
 SMALL = W1(events=2_000, entities=10)
 
@@ -32,11 +33,7 @@ def drawn() -> tuple[Population, Arrivals]:
 @pytest.fixture
 def config(tmp_path: Path, drawn: tuple[Population, Arrivals]) -> Settings:
     """Return settings of a lake that holds the workload in bronze."""
-    found = Settings(
-        catalog_address=f"sqlite:///{tmp_path / 'catalog.db'}",
-        warehouse=f"file://{tmp_path / 'warehouse'}",
-    )
-    iceberg.ensure_tables(found)
+    found = new_lake(tmp_path)
     lake_fill.fill(SMALL, *drawn, found)
     return found
 

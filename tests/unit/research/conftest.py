@@ -8,22 +8,18 @@ import pytest
 
 from asknown.research import Connection, connect
 from asknown.settings import Settings
-from asknown.storage import iceberg
 from tests.unit.research.market import fill
 from tests.unit.serving.conftest import NOW, api_port, config, filled
 
 __all__ = ["api_port", "config", "filled"]  # fixtures: a ClickHouse, and the API over it
+from tests.unit.storage.lake_rows import new_lake
 
 
 @pytest.fixture(scope="session")
 def lake_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return the settings of a lake in a folder that holds the market."""
     folder = tmp_path_factory.mktemp("lake")
-    found = Settings(
-        catalog_address=f"sqlite:///{folder / 'catalog.db'}",
-        warehouse=f"file://{folder / 'warehouse'}",
-    )
-    iceberg.ensure_tables(found)
+    found = new_lake(folder)
     fill(found)
     return found
 

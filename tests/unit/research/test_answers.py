@@ -18,11 +18,11 @@ from asknown.reference.adjusting import scaled
 from asknown.research import Connection, connect
 from asknown.research.adjusted import scaled_column
 from asknown.research.tables import DECIMAL
-from asknown.settings import Settings
 from asknown.storage import iceberg
 from tests.unit.research.market import compute, day, fill, known
 from tests.unit.serving.conftest import NOW
 from tests.unit.serving.market import at
+from tests.unit.storage.lake_rows import new_lake
 
 PRICES = ("open", "high", "low", "close")
 
@@ -31,11 +31,7 @@ PRICES = ("open", "high", "low", "close")
 def computed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """Yield a lake that also holds what batches compute."""
     folder = tmp_path_factory.mktemp("computed")
-    config = Settings(
-        catalog_address=f"sqlite:///{folder / 'catalog.db'}",
-        warehouse=f"file://{folder / 'warehouse'}",
-    )
-    iceberg.ensure_tables(config)
+    config = new_lake(folder)
     fill(config)
     compute(
         config,
@@ -190,11 +186,7 @@ def test_answers_show_what_they_are(asknown: Connection):
 
 
 def test_answers_stay_when_the_lake_goes_on(tmp_path: Path):
-    config = Settings(
-        catalog_address=f"sqlite:///{tmp_path / 'catalog.db'}",
-        warehouse=f"file://{tmp_path / 'warehouse'}",
-    )
-    iceberg.ensure_tables(config)
+    config = new_lake(tmp_path)
     fill(config)
     result = connect(config=config, now=lambda: NOW).trades("ACME", "2024-10-01")
     before = result.to_arrow()

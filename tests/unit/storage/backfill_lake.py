@@ -29,15 +29,6 @@ SILVER = "silver.trade"
 PER_DAY = 3
 
 
-def settings_of(folder: Path) -> Settings:
-    """Return the settings of a lake in a folder."""
-    return Settings(
-        catalog_address=f"sqlite:///{folder / 'catalog.db'}",
-        warehouse=f"file://{folder / 'warehouse'}",
-        data_dir=folder / "data",
-    )
-
-
 def fill(config: Settings) -> None:
     """Make the tables that are used and put trades and a bar into each day, raw and computed."""
     catalog = iceberg.lake(config)

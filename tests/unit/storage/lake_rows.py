@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +36,22 @@ def row_of(topic: str, /, **given: Any) -> Row:
     row = {f.name: None if f.nullable else anything[f.type.kind] for f in fields}
     assert not given.keys() - row.keys()
     return {name: value for name, value in row.items() if name not in _NUMBERED} | given
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of a lake in a folder."""
+    return Settings(
+        catalog_address=f"sqlite:///{folder / 'catalog.db'}",
+        warehouse=f"file://{folder / 'warehouse'}",
+        data_dir=folder / "data",
+    )
+
+
+def new_lake(folder: Path) -> Settings:
+    """Make the tables of a lake in a folder and return its settings."""
+    config = settings_of(folder)
+    iceberg.ensure_tables(config)
+    return config
 
 
 def append(config: Settings, topic: str, *rows: Row) -> None:

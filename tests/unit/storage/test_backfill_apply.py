@@ -149,7 +149,7 @@ def test_rows_added_since_the_plan_and_days_outside_are_no_reason_to_refuse(lake
 
 def test_failure_of_the_job_is_recorded_and_retry_finishes(lake: Settings):
     def full(_: int) -> None:
-        raise AsknownError("ASKNOWN-JOB-006", "backfill did not start: No space left on device")
+        raise AsknownError("ASKNOWN-JOB-006", "backfill failed: No space left on device")
 
     run = planned(lake)
     before = partitions(lake)

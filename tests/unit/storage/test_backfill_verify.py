@@ -33,11 +33,10 @@ from tests.unit.storage.backfill_lake import (
     fill,
     planned,
     replace,
-    settings_of,
     trade,
     write_folder,
 )
-from tests.unit.storage.lake_rows import append, row_of, utc
+from tests.unit.storage.lake_rows import append, row_of, settings_of, utc
 
 
 @pytest.fixture

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from asknown.contracts.catalog import contract
 from asknown.contracts.render import arrow_schema
-from asknown.settings import Settings
 from asknown.storage import iceberg
 from asknown.storage.checksum import Checksum, of_files, of_groups, of_rows, of_table
-from tests.unit.storage.lake_rows import append, row_of, utc
+from tests.unit.storage.lake_rows import append, new_lake, row_of, utc
 
 COLUMNS = ("name", "seen", "size", "price", "more")
 AT = datetime(2024, 10, 28, 3, 45, 0, 1000, tzinfo=UTC)
@@ -141,11 +140,7 @@ def test_checksum_of_files_is_that_of_their_rows(tmp_path: Path):
 
 
 def test_checksum_of_a_table_is_that_of_the_rows_chosen(tmp_path: Path):
-    config = Settings(
-        catalog_address=f"sqlite:///{tmp_path / 'catalog.db'}",
-        warehouse=f"file://{tmp_path / 'warehouse'}",
-    )
-    iceberg.ensure_tables(config)
+    config = new_lake(tmp_path)
     kept = row_of("normalized.trade", event_id="a", event_time=utc(2024, 10, 28))
     append(config, "normalized.trade", kept, kept | {"event_time": utc(2024, 10, 29)})
     found = iceberg.lake(config).load_table("silver.trade")

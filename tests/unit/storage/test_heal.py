@@ -16,7 +16,6 @@ from asknown.contracts.registry import AvroCodec, RegistryClient
 from asknown.errors import AsknownError
 from asknown.ingestion.gateway import producer_config
 from asknown.settings import CHECKOUT, Settings
-from asknown.storage import iceberg
 from asknown.storage.heal import Plan, plan
 from asknown.storage.heal_fates import Fates, judge
 from asknown.storage.heal_send import Sender
@@ -34,7 +33,7 @@ from tests.unit.storage.heal_rows import (
     recomputed,
     trade,
 )
-from tests.unit.storage.lake_rows import append, row_of
+from tests.unit.storage.lake_rows import append, new_lake, row_of
 
 T0_MS, HOUR_MS = 1_730_088_000_000, 3_600_000
 
@@ -42,12 +41,7 @@ T0_MS, HOUR_MS = 1_730_088_000_000, 3_600_000
 @pytest.fixture
 def lake(tmp_path: Path) -> Settings:
     """Return the settings of a lake whose bars are out up to 08:00."""
-    config = Settings(
-        catalog_address=f"sqlite:///{tmp_path / 'catalog.db'}",
-        warehouse=f"file://{tmp_path / 'warehouse'}",
-        data_dir=tmp_path / "data",
-    )
-    iceberg.ensure_tables(config)
+    config = new_lake(tmp_path)
     append(config, "analytics.bar", bar(T0 + 4 * HOUR - MINUTE, 1))
     return config
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from asknown.quality.ledger import Gap, Ledger
 from asknown.settings import Settings
-from asknown.storage import iceberg
 from asknown.storage.ledger_lake import LakeLedger, read
-from tests.unit.storage.lake_rows import Row, append, row_of, utc
+from tests.unit.storage.lake_rows import Row, append, new_lake, row_of, utc
 
 T0 = utc(2024, 10, 28, 4, 30)
 NOW_MS = 7_258_118_399_999
@@ -24,20 +23,10 @@ TOPIC = "raw.quote"
 LANES = {"duplicate": "duplicate.event", "late": "late.event", "quarantined": "quarantine.event"}
 
 
-def make_lake(folder: Path) -> Settings:
-    found = Settings(
-        catalog_address=f"sqlite:///{folder / 'catalog.db'}",
-        warehouse=f"file://{folder / 'warehouse'}",
-        data_dir=folder / "data",
-    )
-    iceberg.ensure_tables(found)
-    return found
-
-
 @pytest.fixture
 def lake(tmp_path: Path) -> Settings:
     """Return the settings of an empty lake."""
-    return make_lake(tmp_path)
+    return new_lake(tmp_path)
 
 
 def raw(offset: int, partition: int = 0, at: datetime = T0) -> Row:
@@ -188,7 +177,7 @@ def test_gap_names_one_offset_or_a_range():
 @pytest.fixture(scope="module")
 def reused(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Iterator[int]]:
     """Return the settings of a lake, and the partitions that the examples take in turn."""
-    return make_lake(tmp_path_factory.mktemp("lake")), count()
+    return new_lake(tmp_path_factory.mktemp("lake")), count()
 
 
 OFFSETS = st.lists(st.integers(0, 12), max_size=14)

@@ -15,7 +15,7 @@ from asknown.contracts.render import arrow_schema
 from asknown.errors import AsknownError
 from asknown.settings import Settings
 from asknown.storage import iceberg, partitions
-from tests.unit.storage.lake_rows import append, row_of, utc
+from tests.unit.storage.lake_rows import append, new_lake, row_of, utc
 
 DAYS = [date(2024, 10, 28) + timedelta(days=n) for n in range(4)]
 WINDOW = (DAYS[0], DAYS[3])
@@ -25,11 +25,7 @@ TABLE, BRONZE = "silver.trade", ("bronze.trade",)
 @pytest.fixture
 def lake(tmp_path: Path) -> Settings:
     """Return the settings of a lake with a trade on each of four days, raw and normalized."""
-    config = Settings(
-        catalog_address=f"sqlite:///{tmp_path / 'catalog.db'}",
-        warehouse=f"file://{tmp_path / 'warehouse'}",
-    )
-    iceberg.ensure_tables(config)
+    config = new_lake(tmp_path)
     for topic in ("raw.trade", "normalized.trade"):
         append(config, topic, *(trade(topic, day) for day in DAYS))
     return config

@@ -21,10 +21,19 @@ from asknown.contracts.registry import AvroCodec, RegistryClient
 from asknown.errors import AsknownError, UsageError
 from asknown.ingestion.gateway import producer_config
 from asknown.settings import CHECKOUT, Settings
-from asknown.storage import iceberg, replay
+from asknown.storage import replay
 from asknown.storage.kafka import TopicReader, ensure_topics
 from asknown.storage.quarantine import Candidate, Plan, plan
-from tests.unit.storage.lake_rows import FOR_EVER, LONG_AGO, Row, append, fact, row_of, utc
+from tests.unit.storage.lake_rows import (
+    FOR_EVER,
+    LONG_AGO,
+    Row,
+    append,
+    fact,
+    new_lake,
+    row_of,
+    utc,
+)
 
 T0, LEARNT = utc(2024, 10, 28, 4), utc(2024, 10, 29, 4)
 T0_MS, LEARNT_MS = 1_730_088_000_000, 1_730_174_400_000
@@ -36,12 +45,7 @@ TOPICS = ("normalized.trade", "duplicate.event", "replayed.event")
 @pytest.fixture
 def lake(tmp_path: Path) -> Settings:
     """Return the settings of a lake: LATE was mapped a day late, from 05:00 on; NOBODY never."""
-    config = Settings(
-        catalog_address=f"sqlite:///{tmp_path / 'catalog.db'}",
-        warehouse=f"file://{tmp_path / 'warehouse'}",
-        data_dir=tmp_path / "data",
-    )
-    iceberg.ensure_tables(config)
+    config = new_lake(tmp_path)
     append(
         config,
         "reference.entity_history",
