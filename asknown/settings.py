@@ -111,6 +111,12 @@ class Settings(BaseSettings):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    def stream_url(self) -> str:
+        """Address of the live stream, a WebSocket of the API."""
+        return f"ws://{self.host}:{self.port(self.api_port)}/v1/stream"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def trino_url(self) -> str:
         """Address of Trino."""
         return f"http://{self.host}:{self.port(self.trino_port)}"

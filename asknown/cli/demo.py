@@ -168,6 +168,7 @@ def _show_addresses(show: Output, config: Settings) -> None:
     rows = (
         ("API", config.api_url),
         ("API description", f"{config.api_url}/openapi.json"),
+        ("live stream", config.stream_url),
         ("Flink web UI", config.flink_url),
         ("ClickHouse", config.clickhouse_url),
         ("schema registry", config.registry_url),

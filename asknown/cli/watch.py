@@ -150,4 +150,4 @@ def _require(ack: Mapping[str, Any]) -> None:
 
 
 def _url() -> str:
-    return f"{settings().api_url.replace('http', 'ws', 1)}/v1/stream"
+    return settings().stream_url

@@ -31,6 +31,7 @@ a { color: #8ab4f8 } .ok { color: #4ade80 } .unavailable { color: #f87171 } }
 <table><tr><th>dataset<th>rows<th>first<th>last<th>newest ingested</tr>$rows</table>
 <h2>Try</h2>
 <table>$links</table>
+<p>As it happens: a WebSocket at <code>/v1/stream</code>, or <code>asknown watch MSFT</code>.</p>
 </body>
 </html>
 """)

@@ -277,7 +277,8 @@ def _flink_run(job: Submission, main: Path, config: Settings, note: Note) -> str
     text = log.read_text(errors="replace")
     ids = _SUBMITTED.findall(text)
     if client.returncode != 0 or not ids:
-        raise _failure(job, "\n  ".join(root_cause(text)) or "flink run said nothing", log)
+        cause = "\n  ".join(root_cause(text)) or "flink run said nothing"
+        raise _failure(job, cause, log, ran=bool(ids))
     return str(ids[-1])
 
 
@@ -294,9 +295,10 @@ def _remember(config: Settings, job: Submission, job_id: str) -> None:
     (folder / f"{job.name}.json").write_text(json.dumps(record))
 
 
-def _failure(job: Submission, cause: str, log: Path) -> AsknownError:
+def _failure(job: Submission, cause: str, log: Path, *, ran: bool = False) -> AsknownError:
+    what = "failed" if ran else "did not start"
     return AsknownError(
-        "ASKNOWN-JOB-006", f"{job.name} did not start:\n  {cause}\n", hint=f"whole trace: {log}"
+        "ASKNOWN-JOB-006", f"{job.name} {what}:\n  {cause}\n", hint=f"whole trace: {log}"
     )
 
 
@@ -361,4 +363,4 @@ class _Watch:
         traces = [str(failure.get("stacktrace", "")) for failure in failures]
         self.log.write_text("\n\n".join(traces) or reason)
         lines = root_cause(traces[0]) if traces else []
-        raise _failure(self.job, "\n  ".join([reason, *lines]), self.log)
+        raise _failure(self.job, "\n  ".join([reason, *lines]), self.log, ran=self.job.batch)

@@ -43,6 +43,7 @@ def broker_process(config: Settings) -> Process:
         "-XX:MaxGCPauseMillis=20",
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
+        *sizes().java_options.split(),
     )
     return Process(
         name="kafka",

@@ -1,4 +1,4 @@
-"""How much memory each server of the local stack gets; `ASKNOWN_<FIELD>` overrides."""
+"""What each server of the local stack gets, memory above all; `ASKNOWN_<FIELD>` overrides."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ class Sizes(BaseSettings):
     taskmanager_network: str = "128m"
     taskmanager_slots: int = 8
     taskmanagers: int = 2  # one works, one is the spare that takes over
+    # More options of Kafka's and the TaskManagers' Java: an agent, a recording. A stack that lives
+    # for minutes does better without the second compiler, -XX:TieredStopAtLevel=1.
+    java_options: str = ""
     clickhouse_memory: int = 2_000_000_000  # bytes, all queries together
     redis_memory: int = 1_000_000_000  # bytes; about 100 kB for each listing that trades
     trino_heap_mb: int = 1024  # all queries together may use six tenths of it, one of them half

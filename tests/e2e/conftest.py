@@ -77,6 +77,8 @@ class Stack:
             "ASKNOWN_PORT_OFFSET": str(config.port_offset),
             "ASKNOWN_DATA_DIR": str(config.data_dir),
             "ASKNOWN_REFERENCE_GRACE_MS": str(config.reference_grace_ms),
+            # Such a stack is over before the second compiler has paid for itself.
+            "ASKNOWN_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
             "PYTHONPATH": str(CHECKOUT),
         }
 

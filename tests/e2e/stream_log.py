@@ -29,7 +29,7 @@ class StreamLog:
     def __init__(self, config: Settings, **request: Any) -> None:
         self.messages: list[dict[str, Any]] = []
         self.errors: list[str] = []
-        self._url = f"{config.api_url.replace('http', 'ws', 1)}/v1/stream"
+        self._url = config.stream_url
         self._request: dict[str, Any] = {"action": "subscribe", **request}
         self._seen: dict[str, int] = {}
         self._began, self._stop = Event(), Event()

@@ -183,6 +183,7 @@ def test_backfill_onto_a_full_disk_changes_nothing_and_goes_on_when_there_is_roo
     with full_disk(data, spare=16 * 1024) as make_room:
         failed = pipeline.run("backfill", "apply", planned["run"], check=False)
         assert failed.returncode == 1, failed.stdout
+        assert "backfill failed:" in failed.stderr
         assert "No space left on device" in failed.stderr
         assert sums(pipeline.settings, DAY.date) == before == healed
         assert pipeline.json("backfill", "show", planned["run"])["status"] == "failed"

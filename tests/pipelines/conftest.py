@@ -26,6 +26,8 @@ def jvm() -> None:
     """Start the JVM of PyFlink, which forgets the process and its pipes: no leak of ours."""
     # Workers in processes of their own, as on a cluster: threads of ours would outlive their job.
     os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112  # PyFlink's name
+    # It plans much and computes little: what the second compiler does comes too late for a test.
+    os.environ.setdefault("JVM_ARGS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         get_gateway()
