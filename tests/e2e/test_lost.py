@@ -138,5 +138,5 @@ def test_lost_records_are_found_and_healed_and_nothing_is_twice(
             == []
         )
 
-    again = pipeline.json("heal", "--lost")
-    assert (again["lost"], again["found"]) == (0, 0)
+    assert pipeline.json("recover", "lost")["lost"] == 0
+    assert pipeline.json("heal")["found"] == 0
