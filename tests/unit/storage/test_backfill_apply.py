@@ -27,10 +27,9 @@ from tests.unit.storage.backfill_lake import (
     planned,
     raw,
     replace,
-    settings_of,
     trade,
 )
-from tests.unit.storage.lake_rows import append
+from tests.unit.storage.lake_rows import append, settings_of
 
 
 @pytest.fixture
