@@ -105,7 +105,7 @@ class Harness:
 def nothing_collected() -> Iterator[None]:
     """Keep Java objects from being let go by another thread while a query is planned.
 
-    Each thread of Python has a thread in the JVM, and Flink's planner keeps what it knows by thread.
+    Each thread of Python has one in the JVM, and Flink's planner keeps what it knows by thread.
     A collection in the thread of pytest-xdist once took the connection of this one, and the next
     call was planned by a thread that knew nothing ("metadataHandlerProvider").
     """
