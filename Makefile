@@ -66,7 +66,7 @@ test: setup lint ## Lint, types, layering, then every test
 	$(BIN)/python -m pytest -m "e2e and not storm" $(PYTEST)
 
 .PHONY: test-storm
-test-storm: setup ## Three large storms, each healed and judged, and two more sessions with kills
+test-storm: setup ## Three large storms, two more sessions with kills, and what test has no time for
 	$(BIN)/python -m pytest -m storm tests/e2e $(PYTEST)
 
 .PHONY: lineage

@@ -174,6 +174,7 @@ def _mount(folder: Path, options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 127, "", str(error))
 
 
+@pytest.mark.storm  # two minutes that `make test`, which has an hour, leaves to test-storm
 def test_backfill_onto_a_full_disk_changes_nothing_and_goes_on_when_there_is_room(
     healed: dict[str, Any], pipeline: Any
 ) -> None:

@@ -107,6 +107,7 @@ def test_feature_in_the_lake_is_what_pandas_gives(companies: Companies, name: st
         assert mine.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-8), listing
 
 
+@pytest.mark.storm  # a minute that `make test`, which has an hour, leaves to test-storm
 def test_computed_again_the_tables_are_the_same(companies: Companies) -> None:
     before = {name: companies.table(name) for name in companies.rows}
     again = companies.stack.json("research", "compute")
@@ -131,6 +132,7 @@ def test_what_ran_was_told_as_events(companies: Companies) -> None:
         }
 
 
+@pytest.mark.storm  # another one
 def test_jobs_restarted_after_a_replay_know_the_time_again_by_a_heartbeat(
     companies: Companies, eventually: Eventually
 ) -> None:
