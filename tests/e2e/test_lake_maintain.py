@@ -26,11 +26,6 @@ TABLES = ("bronze.trade", "silver.trade", "gold.bar")
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900), pytest.mark.clock(DATE)]
 
 
-def files_of(stack: Any) -> dict[str, int]:
-    """Return the number of files of each table."""
-    return {one["table"]: one["files"] for one in stack.json("lake", "files")["tables"]}
-
-
 def maintain(stack: Any) -> list[dict[str, Any]]:
     """Join files and forget snapshots as eagerly as can be; return what was done."""
     return [
@@ -50,12 +45,10 @@ def maintained(pipeline: Any, surfaces: Surfaces, eventually: Any) -> dict[str, 
             done += maintain(pipeline)
     sent = Sent(sender.expected, since, surfaces.now())
     wait_until_through(pipeline, eventually, surfaces, sent)
-    crowded = files_of(pipeline)
     done += maintain(pipeline)
     return {
         "sent": sent,
         "done": done,
-        "files": (crowded, files_of(pipeline)),
         "restarts": (before, restarts(pipeline.settings)),
     }
 
@@ -70,8 +63,11 @@ def test_maintenance_beside_running_jobs_loses_and_doubles_nothing(
 
 def test_maintenance_joins_files_and_forgets_snapshots(maintained: dict[str, Any]) -> None:
     assert sum(one["snapshots"] for one in maintained["done"]) > 0
-    before, after = maintained["files"]
-    assert sum(after[table] for table in TABLES) < sum(before[table] for table in TABLES)
+    # Told by what was done: how many files there are depends on what the lake job adds meanwhile.
+    before, after = (
+        sum(one[name] for one in maintained["done"]) for name in ("files_before", "files_after")
+    )
+    assert 0 < after < before
 
 
 def test_recover_clickhouse_gives_back_what_was_lost(
