@@ -61,7 +61,7 @@ demo: setup ## Set up, start the stack, run the platform once on real input
 	@$(BIN)/asknown demo
 
 .PHONY: test
-test: setup lint ## Lint, types, layering, then every test
+test: setup lint ## Lint, types, layering, then every test but those of test-storm
 	$(BIN)/python -m pytest -m "not e2e and not storm" -n 2 --dist loadfile $(PYTEST)
 	$(BIN)/python -m pytest -m "e2e and not storm" $(PYTEST)
 

@@ -116,6 +116,6 @@ def _await_checkpoints(completed: Callable[[], int], wait_s: float) -> None:
             raise AsknownError(
                 "ASKNOWN-RECOVER-006",
                 f"expected {CHECKPOINTS} checkpoints of {JOB} within {wait_s:.0f} s, found fewer.",
-                hint="asknown job ls; asknown job top",
+                hint="asknown job ls",
             )
         time.sleep(_POLL_S)

@@ -16,7 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from pyiceberg.expressions import And, GreaterThanOrEqual, In, LessThanOrEqual
+from pyiceberg.expressions import (
+    And,
+    BooleanExpression,
+    GreaterThanOrEqual,
+    In,
+    LessThanOrEqual,
+)
 
 from asknown.contracts.catalog import contract
 from asknown.errors import UnreachableError
@@ -26,6 +32,7 @@ from asknown.storage import ledger_lake
 from asknown.storage.heal import RAW, query
 from asknown.storage.iceberg import lake
 from asknown.storage.kafka import REQUEST_TIMEOUT_S
+from asknown.storage.lake_rows import reader
 
 NOT_PASSED, NOT_READABLE = "time has not passed them yet", "their bytes cannot be read"
 _GROUP = "asknown.normalize"
@@ -111,25 +118,23 @@ def _of_topic(
         lost: Any = database.sql(query("heal/lost.sql")).to_arrow_table()
         if not lost.num_rows:
             return None
-        bronze = _bronze(config, topic, lost)
-        if since_ms is not None:
-            since = pa.scalar(_time(since_ms), bronze["kafka_time"].type)
-            bronze = bronze.filter(pc.greater_equal(bronze["kafka_time"], since))
         database.register("lost", lost)
-        database.register("bronze_row", bronze)
+        database.register("bronze_row", _bronze(config, topic, lost, since_ms))
         text = query("heal/lost_row.sql", topic=topic, reason=Reason.LOST.value)
         return database.sql(text).to_arrow_table()
 
 
-def _bronze(config: Settings, topic: str, lost: Rows) -> Rows:
-    """Return the rows of bronze among which the lost ones are."""
+def _bronze(config: Settings, topic: str, lost: Rows, since_ms: int | None) -> Rows:
+    """Return the rows of bronze among which the lost ones are, to be read once, file by file."""
     ends = pc.min_max(lost["place"]).as_py()
-    chosen = And(
+    chosen: BooleanExpression = And(
         _IN("kafka_partition", pc.unique(lost["part"]).to_pylist()),
         And(_FROM("kafka_offset", ends["min"]), _UP_TO("kafka_offset", ends["max"])),
     )
+    if since_ms is not None:
+        chosen = And(chosen, _FROM("kafka_time", _time(since_ms).isoformat()))
     table = lake(config).load_table(contract(topic).topic.table)
-    return table.scan(row_filter=chosen, selected_fields=_NAMES).to_arrow()
+    return reader(table.scan(row_filter=chosen, selected_fields=_NAMES))
 
 
 def _time(at_ms: int) -> datetime:

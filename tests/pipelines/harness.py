@@ -106,8 +106,9 @@ def nothing_collected() -> Iterator[None]:
     """Keep Java objects from being let go by another thread while a query is planned.
 
     Each thread of Python has one in the JVM, and Flink's planner keeps what it knows by thread.
-    A collection in the thread of pytest-xdist once took the connection of this one, and the next
-    call was planned by a thread that knew nothing ("metadataHandlerProvider").
+    A collection in another thread, and pytest-xdist has one, may take the connection of this one,
+    so that the next call is planned where nothing is known. Seen once, and not reproduced:
+    "NullPointerException: metadataHandlerProvider".
     """
     gc.disable()
     try:
