@@ -96,7 +96,11 @@ def _settled(config: Settings, wait_s: float) -> Reached:
 
 
 def _clocks(config: Settings) -> dict[str, int]:
-    """Return which time normalize has passed in each dataset: what all its heartbeats say."""
+    """Return which time normalize has passed in each dataset: what all its heartbeats say.
+
+    A dataset of which a partition has none is left out: there, nobody knows.
+    """
+    from asknown.contracts.catalog import contract
     from asknown.contracts.registry import AvroCodec, RegistryClient
     from asknown.ingestion.clock import ClockReader
     from asknown.storage.heal import RAW
@@ -106,7 +110,11 @@ def _clocks(config: Settings) -> dict[str, int]:
         ClockReader(config, AvroCodec(registry).decode) as reader,
     ):
         beats = {topic: reader.beats(f"normalized.{topic.partition('.')[2]}") for topic in RAW}
-    return {topic: min(beat.at_ms for beat in found) for topic, found in beats.items() if found}
+    return {
+        topic: min(beat.at_ms for beat in found)
+        for topic, found in beats.items()
+        if len(found) == contract(topic).topic.partitions
+    }
 
 
 def _await_checkpoints(completed: Callable[[], int], wait_s: float) -> None:
