@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import stat
 import sys
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 
 from asknown.errors import AsknownError, UsageError
 from asknown.settings import CHECKOUT, Settings
+from asknown.stack import flink_cluster
 from asknown.stack.doctor import expected_jars
 from asknown.stack.flink_cluster import prepare_home
 from asknown.stack.flink_launch import JOBMANAGER, TASKMANAGER, launcher
@@ -25,6 +27,7 @@ from asknown.stack.process import render
 from asknown.stack.report import environment_lines
 from asknown.stack.secrets import secret
 from asknown.stack.services import chosen, services
+from asknown.stack.sizes import Sizes
 
 EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
@@ -95,6 +98,20 @@ def test_flink_launchers_are_made_once_for_a_configuration(cluster: Settings) ->
     assert all("exec /" in text and " -Xmx" in text for text in texts)
     assert "-XX:+UseParallelGC" in texts[1]
     assert TASKMANAGER.main in texts[1]
+
+
+@pytest.mark.parametrize("options", ["", "-Dmine=yes", "-Dmine=yes -XX:TieredStopAtLevel=1"])
+def test_flink_launchers_pass_every_option_as_a_word_of_its_own(
+    options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flink_cluster, "sizes", lambda: Sizes(java_options=options))
+    config = Settings(data_dir=tmp_path / "data", port_offset=31)
+    prepare_home(config)
+    text = launcher(Paths.of(config).flink, TASKMANAGER).read_text()
+    words = shlex.split(text.splitlines()[-1])
+    before_classes = words[2 : words.index("-classpath")]
+    assert {"-XX:+UseParallelGC", *options.split()} <= set(before_classes)
+    assert [word for word in before_classes if not word.startswith("-")] == []
 
 
 def test_every_template_names_only_known_values() -> None:
