@@ -89,10 +89,16 @@ def list_jobs(
     every: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
-    """Show the jobs with their checkpoints."""
+    """Show the jobs with their checkpoints.
+
+    What a job writes is seen when a checkpoint is complete: `checkpoint_age_s` says when that was.
+    """
     from asknown.stack.report import job_rows
 
-    columns = ("name", "state", "job_id", "duration_s", "checkpoints", "failures", "flink_name")
+    columns = (
+        *("name", "state", "job_id", "duration_s"),
+        *("checkpoints", "checkpoint_age_s", "failures", "flink_name"),
+    )
     rows = [
         tuple(row[column] for column in columns)
         for row in job_rows(settings())

@@ -51,14 +51,15 @@ def job_rows(config: Settings) -> list[dict[str, Any]]:
     rows = []
     with FlinkRest(config.flink_url) as rest:
         for job in sorted(rest.jobs(), key=lambda job: -int(job["start-time"])):
-            counts = rest.checkpoints(job["jid"])["counts"]
+            checkpoints = rest.checkpoints(job["jid"])
             rows.append(
                 {
                     "name": names.get(job["jid"], job["name"]),
                     "state": job["state"],
                     "job_id": job["jid"],
                     "duration_s": int(job["duration"]) // 1000,
-                    "checkpoints": counts.get("completed", 0),
+                    "checkpoints": checkpoints["counts"].get("completed", 0),
+                    "checkpoint_age_s": _age_s(job, checkpoints),
                     "failures": len(rest.exceptions(job["jid"])),
                     "flink_name": job["name"],
                 }
@@ -71,9 +72,18 @@ def job_rows(config: Settings) -> list[dict[str, Any]]:
     return rows
 
 
+def _age_s(job: dict[str, Any], checkpoints: dict[str, Any]) -> int | None:
+    """Return how long ago the newest checkpoint was complete, by Flink's own clock."""
+    newest = checkpoints.get("latest", {}).get("completed")
+    if newest is None:
+        return None
+    now_ms = int(job["start-time"]) + int(job["duration"])
+    return max(0, now_ms - int(newest["latest_ack_timestamp"])) // 1000
+
+
 def _missing(name: str, job_id: str) -> dict[str, Any]:
-    empty = {"duration_s": 0, "checkpoints": 0, "failures": 0, "flink_name": ""}
-    return {"name": name, "state": "missing", "job_id": job_id, **empty}
+    counts = {"duration_s": 0, "checkpoints": 0, "checkpoint_age_s": None, "failures": 0}
+    return {"name": name, "state": "missing", "job_id": job_id, **counts, "flink_name": ""}
 
 
 def environment_lines(config: Settings) -> list[str]:

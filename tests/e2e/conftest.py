@@ -16,7 +16,8 @@ A test of data takes `pipeline` instead: the same stack with its four jobs runni
 `surfaces`, which reads its stores. One stack runs on one clock, so such tests are marked with the
 time they replay, `@pytest.mark.clock("2014-05-01")`, and run in that order, behind all others.
 
-ASKNOWN_TEST_STACK_KEEP=1 leaves the stack running afterwards and prints where it is.
+ASKNOWN_TEST_STACK_KEEP=1 leaves the stack running afterwards and prints where it is. When a test
+has failed, the logs of the stack are kept in .asknown/e2e-logs.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ def eventually() -> Eventually:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """Return a whole running stack; stopped and removed after the last test of the session."""
     if not Paths.of(Settings()).flink_jars.exists():
         pytest.skip("the jars are not there: make setup")
@@ -196,7 +197,16 @@ def stack() -> Iterator[Stack]:
             print(f"\nkept: ASKNOWN_PORT_OFFSET={config.port_offset} in {config.data_dir}")
         else:
             whole.run("down", check=False)
+            if request.session.testsfailed:
+                keep_logs(config, folder.name)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_logs(config: Settings, name: str) -> None:
+    """Copy the logs of a stack in which a test failed to where they stay."""
+    kept = CHECKOUT / ".asknown" / "e2e-logs" / name
+    shutil.copytree(config.data_dir / "logs", kept, dirs_exist_ok=True)
+    print(f"\nlogs of the stack: {kept}")
 
 
 @pytest.fixture(scope="session")

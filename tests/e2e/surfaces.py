@@ -29,6 +29,26 @@ COORDINATES = ("kafka_partition", "kafka_offset")
 TIMEOUT = 30.0
 
 
+def ends(config: Settings, isolation: str = "read_committed") -> dict[tuple[str, int], int]:
+    """Return the end of every partition of every topic, as a reader of that isolation sees it."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": config.bootstrap_servers,
+            "group.id": "asknown.e2e",
+            "isolation.level": isolation,
+        }
+    )
+    try:
+        known = consumer.list_topics(timeout=TIMEOUT).topics
+        places = [(name, p) for name in contracts() for p in known[name].partitions]
+        return {
+            place: consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT)[1]
+            for place in places
+        }
+    finally:
+        consumer.close()
+
+
 class Surfaces:
     """The stores of one stack."""
 
@@ -37,18 +57,7 @@ class Surfaces:
 
     def now(self) -> dict[tuple[str, int], int]:
         """Return the end of every partition of every topic."""
-        consumer = Consumer(
-            {"bootstrap.servers": self.config.bootstrap_servers, "group.id": "asknown.e2e"}
-        )
-        try:
-            known = consumer.list_topics(timeout=TIMEOUT).topics
-            places = [(name, p) for name in contracts() for p in known[name].partitions]
-            return {
-                place: consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT)[1]
-                for place in places
-            }
-        finally:
-            consumer.close()
+        return ends(self.config)
 
     def count(self, topic: str, since: Since) -> int:
         """Return how many records a topic holds."""

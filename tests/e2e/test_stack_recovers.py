@@ -12,6 +12,11 @@ from asknown.errors import AsknownError
 from asknown.stack.flink import FlinkRest
 from asknown.stack.jobs import Submission, submit
 
+VICTIMS = (
+    *("registry", "postgres", "clickhouse", "redis", "kafka"),
+    *("loader", "live", "api", "taskmanager-1"),
+)
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
@@ -36,9 +41,7 @@ def test_doctor_of_a_running_stack_passes_every_check(stack: Any) -> None:
     assert [check for check in checks if not check["ok"]] == []
 
 
-@pytest.mark.parametrize(
-    "service", ["registry", "postgres", "clickhouse", "kafka", "loader", "api", "taskmanager-1"]
-)
+@pytest.mark.parametrize("service", VICTIMS)
 def test_killed_process_comes_back_by_itself(stack: Any, eventually: Any, service: str) -> None:
     killed = stack.kill(service)
     eventually(
@@ -119,6 +122,9 @@ def test_job_outlives_its_taskmanager_and_is_missed_after_its_jobmanager(
     eventually(
         lambda: completed(stack, started.job_id) > before + 5, 60, "checkpoints after the kill"
     )
+    (row,) = stack.json("job", "ls")
+    assert row["checkpoints"] > before + 5
+    assert 0 <= row["checkpoint_age_s"] < 60
 
     stack.kill("jobmanager")
     stack.wait_ready("flink", within=90)

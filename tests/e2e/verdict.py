@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from tests.e2e.judge import (
     kept_late,
     place,
 )
-from tests.e2e.surfaces import BARS, NORMALIZED, Since, Surfaces
+from tests.e2e.surfaces import BARS, NORMALIZED, Since, Surfaces, ends
 
 RAW = "raw.trade"
 HEALED = "healed.event"
@@ -89,8 +90,7 @@ class Sent:
 def wait_until_through(stack: Any, eventually: Any, surfaces: Surfaces, sent: Sent) -> Any:
     """Wait until every record has its place, every bar is out and the stores agree; the ledger."""
     reading = stack.json("ledger", "--wait", "180", check=False)
-    if not reading["closed"]:
-        return reading
+    assert reading["closed"], json.dumps([reading, standing(surfaces.config)])
     bars = len(sent.bars(sent.found(surfaces), sent.placed(surfaces)))
     eventually(lambda: surfaces.count(BARS, sent.since) >= bars, 60, f"{bars} bars")
     return stack.json("ledger", "--wait", "60", check=False)
@@ -152,6 +152,30 @@ def restarts(config: Settings) -> dict[str, int]:
     with FlinkRest(config.flink_url, timeout=30) as rest:
         running = [job for job in rest.jobs() if job["state"] == "RUNNING"]
         return {job["name"]: len(rest.exceptions(job["jid"])) for job in running}
+
+
+def standing(config: Settings) -> dict[str, Any]:
+    """Return what to look at when records do not arrive: the jobs, and open transactions.
+
+    Of a partition with an open transaction, how many records lie behind its beginning: nobody who
+    reads what is committed sees those.
+    """
+    with FlinkRest(config.flink_url, timeout=30) as rest:
+        jobs = {
+            job["name"]: {
+                "state": job["state"],
+                "failures": [one["exceptionName"] for one in rest.exceptions(job["jid"])],
+                "checkpoints": rest.checkpoints(job["jid"])["counts"],
+            }
+            for job in rest.jobs()
+        }
+    committed, written = ends(config, "read_committed"), ends(config, "read_uncommitted")
+    hidden = {
+        f"{topic}[{partition}]@{end}": written[topic, partition] - end
+        for (topic, partition), end in committed.items()
+        if written[topic, partition] > end
+    }
+    return {"jobs": jobs, "open": hidden}
 
 
 def compare_stores(surfaces: Surfaces, since: Since, topics: Sequence[str]) -> list[str]:
