@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +14,7 @@ from asknown.errors import AsknownError
 from asknown.settings import Settings, settings
 
 if TYPE_CHECKING:
+    from asknown.ingestion.clock import Beat
     from asknown.storage.lost import Lost, Reached
 
 JOB = "normalize"
@@ -100,7 +101,6 @@ def _clocks(config: Settings) -> dict[str, int]:
 
     A dataset of which a partition has none is left out: there, nobody knows.
     """
-    from asknown.contracts.catalog import contract
     from asknown.contracts.registry import AvroCodec, RegistryClient
     from asknown.ingestion.clock import ClockReader
     from asknown.storage.heal import RAW
@@ -109,12 +109,17 @@ def _clocks(config: Settings) -> dict[str, int]:
         RegistryClient(config.registry_url) as registry,
         ClockReader(config, AvroCodec(registry).decode) as reader,
     ):
-        beats = {topic: reader.beats(f"normalized.{topic.partition('.')[2]}") for topic in RAW}
-    return {
-        topic: min(beat.at_ms for beat in found)
-        for topic, found in beats.items()
-        if len(found) == contract(topic).topic.partitions
-    }
+        names = {topic: f"normalized.{topic.partition('.')[2]}" for topic in RAW}
+        passed = {topic: time_passed(name, reader.beats(name)) for topic, name in names.items()}
+    return {topic: at_ms for topic, at_ms in passed.items() if at_ms is not None}
+
+
+def time_passed(topic: str, beats: Sequence[Beat]) -> int | None:
+    """Return which time a topic has passed, UTC ms; None unless each partition has a heartbeat."""
+    from asknown.contracts.catalog import contract
+
+    whole = len(beats) == contract(topic).topic.partitions
+    return min(beat.at_ms for beat in beats) if whole else None
 
 
 def _await_checkpoints(completed: Callable[[], int], wait_s: float) -> None:

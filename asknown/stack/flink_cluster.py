@@ -120,6 +120,8 @@ def _configure(config: Settings) -> None:
         "tmp": paths.flink / "tmp",
         "python": sys.executable,
         **size.model_dump(),
+        # A blank at an end would put the whole line in quotes: see config.yaml.
+        "java_options": " ".join(size.java_options.split()),
     }
     render(CONF / "config.yaml", conf / "config.yaml", values)
     for name in ("log4j-console.properties", "log4j-cli.properties"):

@@ -189,24 +189,27 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     )
     whole = Stack(config)
     keep = os.environ.get("ASKNOWN_TEST_STACK_KEEP") == "1"
+    is_up = False
     try:
         whole.run("up")
+        is_up = True
         yield whole
     finally:
         if keep:
             print(f"\nkept: ASKNOWN_PORT_OFFSET={config.port_offset} in {config.data_dir}")
         else:
             whole.run("down", check=False)
-            if request.session.testsfailed:
+            if request.session.testsfailed or not is_up:
                 keep_logs(config, folder.name)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep_logs(config: Settings, name: str) -> None:
     """Copy the logs of a stack in which a test failed to where they stay."""
-    kept = CHECKOUT / ".asknown" / "e2e-logs" / name
-    shutil.copytree(config.data_dir / "logs", kept, dirs_exist_ok=True)
-    print(f"\nlogs of the stack: {kept}")
+    logs, kept = Paths.of(config).logs, config.home / "e2e-logs" / name
+    if logs.exists():
+        shutil.copytree(logs, kept)
+        print(f"\nlogs of the stack: {kept}")
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ class Sent:
 def wait_until_through(stack: Any, eventually: Any, surfaces: Surfaces, sent: Sent) -> Any:
     """Wait until every record has its place, every bar is out and the stores agree; the ledger."""
     reading = stack.json("ledger", "--wait", "180", check=False)
-    assert reading["closed"], json.dumps([reading, standing(surfaces.config)])
+    assert reading["closed"], json.dumps([reading, why_open(surfaces.config)])
     bars = len(sent.bars(sent.found(surfaces), sent.placed(surfaces)))
     eventually(lambda: surfaces.count(BARS, sent.since) >= bars, 60, f"{bars} bars")
     return stack.json("ledger", "--wait", "60", check=False)
@@ -154,8 +154,8 @@ def restarts(config: Settings) -> dict[str, int]:
         return {job["name"]: len(rest.exceptions(job["jid"])) for job in running}
 
 
-def standing(config: Settings) -> dict[str, Any]:
-    """Return what to look at when records do not arrive: the jobs, and open transactions.
+def why_open(config: Settings) -> dict[str, Any]:
+    """Return what may keep a ledger open: how the jobs are, and open transactions.
 
     Of a partition with an open transaction, how many records lie behind its beginning: nobody who
     reads what is committed sees those.
@@ -175,7 +175,7 @@ def standing(config: Settings) -> dict[str, Any]:
         for (topic, partition), end in committed.items()
         if written[topic, partition] > end
     }
-    return {"jobs": jobs, "open": hidden}
+    return {"jobs": jobs, "open_transactions": hidden}
 
 
 def compare_stores(surfaces: Surfaces, since: Since, topics: Sequence[str]) -> list[str]:

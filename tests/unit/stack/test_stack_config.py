@@ -100,7 +100,7 @@ def test_flink_launchers_are_made_once_for_a_configuration(cluster: Settings) ->
     assert TASKMANAGER.main in texts[1]
 
 
-@pytest.mark.parametrize("options", ["", "-Dmine=yes", "-Dmine=yes -XX:TieredStopAtLevel=1"])
+@pytest.mark.parametrize("options", ["", "-Dmine=yes", " -Dmine=yes  -XX:TieredStopAtLevel=1 "])
 def test_flink_launchers_pass_every_option_as_a_word_of_its_own(
     options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from asknown.cli.recover_lost import time_passed
 from asknown.contracts.catalog import contract
+from asknown.ingestion.clock import Beat
 from asknown.settings import Settings
 from asknown.storage import ledger_lake
 from asknown.storage.heal import plan
@@ -67,6 +69,13 @@ def test_record_that_normalize_may_still_answer_is_not_lost(
     found = find(lake, reached(**limits))
     assert places(found) == expected
     assert found.left == left
+
+
+def test_time_of_a_topic_has_passed_when_every_partition_says_so() -> None:
+    beats = [Beat("normalized.trade", partition, T0_MS + partition) for partition in range(4)]
+    assert time_passed("normalized.trade", beats) == T0_MS
+    assert time_passed("normalized.trade", beats[1:]) is None
+    assert time_passed("normalized.trade", []) is None
 
 
 def test_only_what_the_broker_took_from_the_time_on_is_found(lake: Settings) -> None:
