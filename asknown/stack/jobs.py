@@ -46,9 +46,9 @@ Note = Callable[[str], None]
 class Submission:
     """One job to run.
 
-    `arguments` go to the job's main program, `options` to Flink (`-Dkey=value`). `restore` is a
-    savepoint or checkpoint to start from, or "latest" for the newest checkpoint of the job's last
-    run. A `batch` job is waited for until it has finished.
+    `arguments` go to the job's main program, `options` to Flink (`-Dkey=value`). `restore` is the
+    savepoint or checkpoint to start from, of a job that ran before its `resume_point`. A `batch`
+    job is waited for until it has finished.
     """
 
     name: str
@@ -111,7 +111,7 @@ def _telling(job: Submission, config: Settings, note: Note) -> Iterator[tuple[Ev
 
 
 def submitted(config: Settings) -> dict[str, dict[str, Any]]:
-    """Return the last submission of every job by name: job_id, arguments, parallelism, at."""
+    """Return the last submission of every job by name: job_id, arguments, restored, at, ..."""
     return {
         path.stem: json.loads(path.read_text())
         for path in sorted(Paths.of(config).jobs.glob("*.json"))
@@ -164,39 +164,26 @@ def is_live(config: Settings, name: str) -> bool:
     return True
 
 
-def latest_checkpoint(config: Settings, name: str) -> str:
-    """Return the address of the newest complete checkpoint of a job's last run.
+def resume_point(config: Settings, name: str) -> str:
+    """Return where a job that has run before goes on; nothing for one that is to begin anew.
 
-    Raises:
-        UsageError: there is none.
+    That is the savepoint it was stopped with, else its newest checkpoint, else what its last run
+    itself went on from: a run that ended before its first checkpoint has moved nothing.
     """
     record = submitted(config).get(name, {})
-    folder = Paths.of(config).checkpoints / str(record.get("job_id", "-"))
+    return str(
+        record.get("savepoint")
+        or _newest_checkpoint(config, str(record.get("job_id", "-")))
+        or record.get("restored", "")
+    )
+
+
+def _newest_checkpoint(config: Settings, job_id: str) -> str:
+    folder = Paths.of(config).checkpoints / job_id
     complete = [path.parent for path in folder.glob("chk-*/_metadata")]
     if not complete:
-        raise UsageError(
-            "ASKNOWN-JOB-004",
-            f"Expected a checkpoint of {name!r}, found none.",
-            where=str(folder),
-            hint=f"asknown job submit {name} --restore none",
-        )
+        return ""
     return f"file://{max(complete, key=lambda path: int(path.name.removeprefix('chk-')))}"
-
-
-def resume_point(config: Settings, name: str) -> str:
-    """Return where a job that has run before goes on; nothing for one that has not.
-
-    That is the savepoint it was stopped with, else its newest checkpoint.
-    """
-    record = submitted(config).get(name)
-    if record is None:
-        return ""
-    if record.get("savepoint"):
-        return str(record["savepoint"])
-    try:
-        return latest_checkpoint(config, name)
-    except UsageError:
-        return ""
 
 
 def command(job: Submission, main: Path, config: Settings) -> list[str]:
@@ -209,8 +196,7 @@ def command(job: Submission, main: Path, config: Settings) -> list[str]:
     if job.parallelism:
         line += ["-p", str(job.parallelism)]
     if job.restore:
-        latest = job.restore == "latest"
-        line += ["-s", latest_checkpoint(config, job.name) if latest else job.restore]
+        line += ["-s", job.restore]
     line += ["-pyexec", sys.executable, "-pyclientexec", sys.executable]
     line += ["-py", str(main), "-pyfs", str(Paths.of(config).flink / "python")]
     # Under this name: Flink's client reads its own options among the program's, and takes them out.
@@ -290,6 +276,7 @@ def _remember(config: Settings, job: Submission, job_id: str) -> None:
         "arguments": list(job.arguments),
         "parallelism": job.parallelism,
         "batch": job.batch,
+        "restored": job.restore,
         "at": time.time(),
     }
     (folder / f"{job.name}.json").write_text(json.dumps(record))

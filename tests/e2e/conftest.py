@@ -47,6 +47,8 @@ from tests.e2e.surfaces import Surfaces
 
 JOBS = ("reference", "normalize", "derive", "lake")
 Eventually = Callable[..., Any]
+# Such a stack is over before the second compiler has paid for itself.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 _OFFSETS = range(2000, 12000, 137)  # apart from any a person would choose
 
 
@@ -71,15 +73,14 @@ def _clock(item: pytest.Item) -> str:
 class Stack:
     """A running stack and the `asknown` command that belongs to it."""
 
-    def __init__(self, config: Settings) -> None:
+    def __init__(self, config: Settings, java_options: str = SHORT_LIVED) -> None:
         self.settings = config
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("ASKNOWN_")},
             "ASKNOWN_PORT_OFFSET": str(config.port_offset),
             "ASKNOWN_DATA_DIR": str(config.data_dir),
             "ASKNOWN_REFERENCE_GRACE_MS": str(config.reference_grace_ms),
-            # Such a stack is over before the second compiler has paid for itself.
-            "ASKNOWN_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
+            "ASKNOWN_JAVA_OPTIONS": java_options,
             "PYTHONPATH": str(CHECKOUT),
         }
 

@@ -9,8 +9,10 @@ import httpx2
 import pytest
 
 from asknown.errors import AsknownError
+from asknown.settings import Settings
 from asknown.stack.flink import FlinkRest
-from asknown.stack.jobs import Submission, submit
+from asknown.stack.jobs import Submission, resume_point, submit
+from tests.e2e.conftest import Stack, free_offset
 
 VICTIMS = (
     *("registry", "postgres", "clickhouse", "redis", "kafka"),
@@ -34,6 +36,18 @@ def test_status_of_a_running_stack_is_healthy_with_two_taskmanagers(stack: Any) 
     assert all(service["state"] == "ready" for service in report["services"])
     overview = httpx2.get(f"{stack.settings.flink_url}/overview").json()
     assert overview["taskmanagers"] == 2
+
+
+def test_flink_of_a_user_who_sets_no_java_options_has_both_taskmanagers(tmp_path: Path) -> None:
+    config = Settings(port_offset=free_offset(), data_dir=tmp_path)
+    users = Stack(config, java_options="")
+    try:
+        (row,) = users.json("up", "--only", "flink")
+        assert (row["name"], row["state"]) == ("flink", "ready")
+        with FlinkRest(config.flink_url) as rest:
+            assert rest.overview()["taskmanagers"] == 2
+    finally:
+        users.run("down")
 
 
 def test_doctor_of_a_running_stack_passes_every_check(stack: Any) -> None:
@@ -131,10 +145,13 @@ def test_job_outlives_its_taskmanager_and_is_missed_after_its_jobmanager(
     status = stack.run("status", check=False)
     assert status.returncode == 3
     assert "Next: asknown job submit ticker" in status.stdout
-    again = submit(Submission("ticker", folder=folder, restore="latest"), stack.settings)
+    newest = resume_point(stack.settings, "ticker")
+    assert f"{started.job_id}/chk-" in newest
+    again = submit(Submission("ticker", folder=folder, restore=newest), stack.settings)
     assert again.job_id != started.job_id
     saved = stack.json("job", "stop", "ticker")["savepoint"]
     assert Path(saved.removeprefix("file:"), "_metadata").exists()
+    assert resume_point(stack.settings, "ticker") == saved
     assert stack.json("status")["healthy"]
 
 

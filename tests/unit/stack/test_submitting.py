@@ -8,7 +8,7 @@ import pytest
 
 from asknown.errors import AsknownError
 from asknown.settings import Settings
-from asknown.stack.jobs import Submission, _flink_run, command
+from asknown.stack.jobs import Submission, _flink_run, _remember, command, forget, resume_point
 from asknown.stack.paths import Paths
 from jobs.backfill.run import Run
 from jobs.runtime.run import RunConfig
@@ -55,3 +55,45 @@ def test_program_is_told_its_width_by_a_name_that_flinks_client_does_not_take(
     assert program == ["--width", "2"]
     assert Run.from_args(program).parallelism == 2
     assert RunConfig.from_args("normalize", program).parallelism == 2
+
+
+def checkpoint(config: Settings, job_id: str, number: int, *, complete: bool = True) -> str:
+    folder = Paths.of(config).checkpoints / job_id / f"chk-{number}"
+    folder.mkdir(parents=True)
+    if complete:
+        (folder / "_metadata").touch()
+    return f"file://{folder}"
+
+
+def test_job_that_never_ran_has_nothing_to_go_on_from(config: Settings) -> None:
+    assert resume_point(config, "normalize") == ""
+    _remember(config, Submission(name="normalize"), JOB_ID)
+    assert resume_point(config, "normalize") == ""
+
+
+def test_job_goes_on_from_its_newest_complete_checkpoint(config: Settings) -> None:
+    _remember(config, Submission(name="normalize"), JOB_ID)
+    checkpoint(config, JOB_ID, 9)
+    tenth = checkpoint(config, JOB_ID, 10)
+    checkpoint(config, JOB_ID, 11, complete=False)
+    assert resume_point(config, "normalize") == tenth
+
+
+def test_stopped_job_goes_on_from_its_savepoint_not_from_the_checkpoint_before_it(
+    config: Settings,
+) -> None:
+    _remember(config, Submission(name="normalize"), JOB_ID)
+    checkpoint(config, JOB_ID, 9)
+    forget(config, "normalize", savepoint="file:/savepoint")
+    assert resume_point(config, "normalize") == "file:/savepoint"
+
+
+def test_job_that_ended_before_its_first_checkpoint_goes_on_where_it_had_begun(
+    config: Settings,
+) -> None:
+    _remember(config, Submission(name="normalize", restore="file:/savepoint"), JOB_ID)
+    assert resume_point(config, "normalize") == "file:/savepoint"
+    checkpoint(config, JOB_ID, 1, complete=False)
+    assert resume_point(config, "normalize") == "file:/savepoint"
+    first = checkpoint(config, JOB_ID, 2)
+    assert resume_point(config, "normalize") == first
