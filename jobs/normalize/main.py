@@ -19,7 +19,7 @@ def main() -> None:
     env = environment.streaming(run)
     topics = [f"raw.{dataset}" for dataset in run.datasets]
     sources = {
-        topic: kafka.source_table(env, run, topic, without=pipeline.UNREAD)
+        topic: kafka.source_table(env, run, topic, without=pipeline.UNREAD, aligned=True)
         for topic in [*topics, pipeline.CHANGES]
     }
     session_sql = sessions.render({v: sessions.open_days(v, FIRST) for v in VENUES})

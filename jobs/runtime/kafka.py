@@ -25,19 +25,25 @@ _COORDINATES = (
 
 
 def source_table(
-    env: TableEnvironment, run: RunConfig, topic: str, *, without: Collection[str] = ()
+    env: TableEnvironment,
+    run: RunConfig,
+    topic: str,
+    *,
+    without: Collection[str] = (),
+    aligned: bool = False,
 ) -> str:
     """Declare the topic as a table and return its name.
 
     Rows are flat, as in the stores: the envelope, the payload, `message_bytes`, `decode_error` and
-    their coordinates. `without` names payload columns that are not even decoded.
+    their coordinates. `without` names payload columns that are not even decoded. Of an `aligned`
+    raw topic no partition runs ahead of the others in event time.
     """
     c = contract(topic)
     name = topic.replace(".", "_")
     env.execute_sql(
         f"CREATE TEMPORARY TABLE `{name}` ({columns(c, without)}, "
         f"`message_bytes` BYTES, `decode_error` STRING, {_COORDINATES}, {watermark(c)}) "
-        f"WITH ({_options(_source_options(run, c))})"
+        f"WITH ({_options(_source_options(run, c) | (_alignment(c) if aligned else {}))})"
     )
     return name
 
@@ -128,14 +134,23 @@ def _source_options(run: RunConfig, c: Contract) -> dict[str, str]:
     if c.topic.layer == "reference":
         # A dead reference job must not hold the market up for ever.
         options["scan.watermark.idle-timeout"] = f"{run.settings.reference_grace_ms} ms"
-    if c.topic.layer == "raw" and c.topic.clock == "event_time":
-        # Partitions of unequal size run apart in event time and the difference is buffered.
-        options |= {
-            "scan.watermark.alignment.group": c.topic.name,
-            "scan.watermark.alignment.max-drift": "2 s",
-            "scan.watermark.alignment.update-interval": "100 ms",
-        }
     return options
+
+
+def _alignment(c: Contract) -> dict[str, str]:
+    """Return what holds partitions together in event time.
+
+    Those of unequal size run apart, and a job that orders rows by time buffers the difference. Only
+    for such a job: each update is a message that Flink can lose track of when a TaskManager dies,
+    and then one checkpoint hangs until its timeout (docs/operate/taskmanager-lost.md).
+    """
+    if c.topic.layer != "raw" or c.topic.clock != "event_time":
+        return {}
+    return {
+        "scan.watermark.alignment.group": c.topic.name,
+        "scan.watermark.alignment.max-drift": "2 s",
+        "scan.watermark.alignment.update-interval": "100 ms",
+    }
 
 
 def _value_format(run: RunConfig, c: Contract) -> dict[str, str]:

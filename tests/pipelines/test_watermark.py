@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from asknown.contracts.catalog import contract
-from jobs.runtime import environment
+from jobs.runtime import environment, kafka
 from jobs.runtime.kafka import watermark
+from jobs.runtime.run import RunConfig
 
 NOON = "2024-10-28 12:00:00"
 LATER = "2024-10-29 12:00:00"
@@ -54,3 +55,22 @@ def _row(times: tuple[str, str, str | None], source: str) -> str:
 
 def _expression(topic: str) -> str:
     return watermark(contract(topic)).partition(" AS ")[2]
+
+
+@pytest.mark.parametrize(
+    ("topic", "aligned", "held_together"),
+    [
+        ("raw.trade", True, True),
+        ("raw.trade", False, False),
+        ("raw.security", True, False),  # its time comes by heartbeats, to all partitions alike
+        ("reference.entity_change", True, False),
+    ],
+)
+def test_partitions_are_held_together_in_time_where_a_job_asks_and_rows_carry_it(
+    topic, aligned, held_together
+):
+    env = environment.bounded("test", 1, **environment.without_cluster())
+    table = kafka.source_table(env, RunConfig.from_args("test", []), topic, aligned=aligned)
+    with env.execute_sql(f"SHOW CREATE TABLE `{table}`").collect() as rows:
+        ((declared,),) = rows
+    assert ("'scan.watermark.alignment.group'" in declared) == held_together
