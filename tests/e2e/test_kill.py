@@ -1,9 +1,10 @@
 """kill -9 in the middle of a session: all recovers by itself, nothing is lost, nothing doubled.
 
 Each seed has a day and a session of its own on the shared stack. It chooses the moments, and
-who dies in which order; the third also loses the broker. The second and the third lose their
-TaskManager while late records are on their way: after a restore nobody may have forgotten how late
-it is.
+who dies in which order. The first loses one TaskManager after the other: of five that die under a
+feed, about one leaves a checkpoint behind that hangs. The third also loses the broker. The second
+and the third lose their TaskManager while late records are on their way: after a restore nobody
+may have forgotten how late it is.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.e2e.verdict import Sent, judge, restarts, wait_until_through
 
 EVENTS = 30_000
 PACE = Pace(speed=20, settle_seconds=5)  # ten minutes of the venue in half a minute
+SLOW = Pace(speed=3, settle_seconds=5)  # a job is up again before its next TaskManager dies
 TASKMANAGER, LOADER, CLICKHOUSE, KAFKA = "taskmanager", "loader", "clickhouse", "kafka"
 REDIS, LIVE, API = "redis", "live", "api"
 VICTIMS = (TASKMANAGER, LOADER, CLICKHOUSE, REDIS, LIVE, API)
@@ -41,6 +43,8 @@ class Plan:
     seed: int
     broker_too: bool = False
     among_late: bool = False
+    again: int = 0  # further TaskManagers, at even distances
+    pace: Pace = PACE
 
     def deaths(self, sender: Sender) -> list[tuple[int, str]]:
         """Return (records sent until then, who dies), ascending."""
@@ -52,7 +56,9 @@ class Plan:
         if self.among_late:
             late = sum(row.outcome is Outcome.LATE for row in sender.expected)
             found[TASKMANAGER] = settle_index(sender) + late + 1
-        return sorted((moment, victim) for victim, moment in found.items())
+        deaths = [(moment, victim) for victim, moment in found.items()]
+        deaths += [(EVENTS * n // (self.again + 1), TASKMANAGER) for n in range(1, self.again + 1)]
+        return sorted(deaths)
 
 
 def settle_index(sender: Sender) -> int:
@@ -61,11 +67,10 @@ def settle_index(sender: Sender) -> int:
 
 
 PLANS = (
-    # They have nothing that the third lacks: `make test`, which has an hour, leaves them to
-    # test-storm.
+    # `make test`, which has an hour, leaves the first two to test-storm.
     pytest.param(
-        Plan(Day(1), 101),
-        id="seed 101",
+        Plan(Day(1), 101, again=4, pace=SLOW),
+        id="seed 101, five TaskManagers",
         marks=[pytest.mark.clock("2024-10-29"), pytest.mark.storm],
     ),
     pytest.param(
@@ -102,7 +107,7 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(
     trades = {"channel": "trades", "entity_ids": listings()}
     with (
         StreamLog(pipeline.settings, **trades) as watched,
-        Sender(pipeline.settings, spec, plan.day, PACE) as sender,
+        Sender(pipeline.settings, spec, plan.day, plan.pace) as sender,
     ):
         for moment, victim in plan.deaths(sender):
             eventually(
