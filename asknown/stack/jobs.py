@@ -47,8 +47,8 @@ class Submission:
     """One job to run.
 
     `arguments` go to the job's main program, `options` to Flink (`-Dkey=value`). `restore` is the
-    savepoint or checkpoint to start from, of a job that ran before its `resume_point`. A `batch`
-    job is waited for until it has finished.
+    savepoint or checkpoint to start from; without one a job reads its topics from the beginning. A
+    `batch` job is waited for until it has finished.
     """
 
     name: str

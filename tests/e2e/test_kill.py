@@ -1,10 +1,10 @@
 """kill -9 in the middle of a session: all recovers by itself, nothing is lost, nothing doubled.
 
 Each seed has a day and a session of its own on the shared stack. It chooses the moments, and
-who dies in which order. The first loses one TaskManager after the other: of five that die under a
-feed, about one leaves a checkpoint behind that hangs. The third also loses the broker. The second
-and the third lose their TaskManager while late records are on their way: after a restore nobody
-may have forgotten how late it is.
+who dies in which order. The first loses one TaskManager after the other, for one that
+dies can leave a checkpoint behind that hangs. The third also loses the broker. The second and the
+third lose their TaskManager while late records are on their way: after a restore nobody may have
+forgotten how late it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.e2e.verdict import Sent, judge, restarts, wait_until_through
 
 EVENTS = 30_000
 PACE = Pace(speed=20, settle_seconds=5)  # ten minutes of the venue in half a minute
-SLOW = Pace(speed=3, settle_seconds=5)  # a job is up again before its next TaskManager dies
+SLOW = Pace(speed=3, settle_seconds=5)  # 40 s for a job to come up before the next one dies
 TASKMANAGER, LOADER, CLICKHOUSE, KAFKA = "taskmanager", "loader", "clickhouse", "kafka"
 REDIS, LIVE, API = "redis", "live", "api"
 VICTIMS = (TASKMANAGER, LOADER, CLICKHOUSE, REDIS, LIVE, API)
